@@ -1,0 +1,31 @@
+/** What one node should do: the desired state that `plan` derives from a snapshot, each item with its reasons. */
+import type { InstanceConfig } from '#core/bgp/config.ts'
+import type { Problem, Reason } from '#core/lib/reason.ts'
+import type { Prefix } from '#core/net/prefix.ts'
+
+export interface NodePlan {
+  node: string
+  instances: InstancePlan[]
+  /** Everything that is wrong with the resources that concern this node. */
+  problems: Problem[]
+}
+
+export interface InstancePlan {
+  config: InstanceConfig
+  /** Why this instance is on this node. */
+  reasons: Reason[]
+  /** By name of the peer: why it is a peer here. */
+  peerReasons: Record<string, Reason[]>
+  /** Why each route is announced to each peer, in the order of `config.routes`. */
+  routeReasons: { prefix: Prefix; peer: string; reasons: Reason[] }[]
+  /** Routes that might be expected here and are not announced, with the reason. */
+  withheld: Withheld[]
+}
+
+export interface Withheld {
+  /** Absent when there is no address yet. */
+  prefix?: Prefix
+  /** Absent: to all peers. */
+  peer?: string
+  reasons: Reason[]
+}

@@ -1,0 +1,37 @@
+/** Inputs and outputs of a node's speaker. Connection inputs and outputs are those of `core/bgp/io.ts`. */
+import type { BgpEvent, BgpInput, ConnectionId, BgpOutput, ConnectionEnds } from '#core/bgp/io.ts'
+import type { Snapshot } from '#core/schema/snapshot.ts'
+
+export interface SpeakerConfig {
+  /** Name of the Node that this speaker runs on. */
+  node: string
+  /** Dialects to obey beside the native resources: `cilium`. */
+  dialects: string[]
+  /** For jitter. */
+  seed: number
+}
+
+export type SpeakerInput =
+  /** The cluster changed. */
+  | { kind: 'snapshot'; snapshot: Snapshot }
+  /** Somebody connected to the port that `instance` listens on. */
+  | { kind: 'accepted'; instance: string; connection: ConnectionId; ends: ConnectionEnds }
+  /** A port could not be listened on, e.g. because another process has it. The edge tries again by itself. */
+  | { kind: 'listenFailed'; instance: string; port: number; reason: string }
+  | { kind: 'listening'; instance: string; port: number }
+  | Extract<BgpInput, { kind: 'dialed' | 'dialFailed' | 'received' | 'closed' | 'shutdown' | 'tick' }>
+
+export type SpeakerOutput =
+  | Exclude<BgpOutput, { kind: 'event' }>
+  /** Listen for this instance, on IPv4 and IPv6; replaces what it listened on before. */
+  | { kind: 'listen'; instance: string; listen: Listen }
+  | { kind: 'unlisten'; instance: string }
+  | { kind: 'event'; instance: string; event: BgpEvent }
+  /** `nodeState` would now give something else: write it when convenient. */
+  | { kind: 'stateChanged' }
+
+export interface Listen {
+  port: number
+  /** TCP MD5 keys by neighbour address (RFC 2385). */
+  passwords: { address: string; password: string }[]
+}
