@@ -1,26 +1,14 @@
 /** `AddressPool` (herald.dev/v1alpha1): addresses that Services may get. */
 import { z } from 'zod'
-import type { KubeObject, LabelSelector } from './object.ts'
+import { labelSelectorField, rangeField } from './fields.ts'
+import type { KubeObject } from './object.ts'
 
-export const labelSelectorSchema: z.ZodType<LabelSelector> = z.object({
-  matchLabels: z.record(z.string(), z.string()).optional(),
-  matchExpressions: z
-    .array(
-      z.object({
-        key: z.string(),
-        operator: z.enum(['In', 'NotIn', 'Exists', 'DoesNotExist']),
-        values: z.array(z.string()).optional(),
-      }),
-    )
-    .optional(),
-})
-
-export const addressPoolSpecSchema = z.object({
+export const addressPoolSpecSchema = z.strictObject({
   ranges: z
-    .array(z.string())
+    .array(rangeField)
     .min(1)
     .describe('Prefixes (`10.0.0.0/24`), ranges (`10.0.0.10-10.0.0.20`) and single addresses, IPv4 and IPv6'),
-  serviceSelector: labelSelectorSchema
+  serviceSelector: labelSelectorField
     .optional()
     .describe(
       'Services that may use the pool, by their labels and the keys io.kubernetes.service.name and io.kubernetes.service.namespace; absent: all',

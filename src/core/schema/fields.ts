@@ -1,0 +1,69 @@
+/**
+ * Fields that several resources share: addresses, prefixes, ports, AS numbers, label selectors.
+ *
+ * A check here is exact; the `pattern` beside it is what an OpenAPI schema can say of it (RE2: no lookaround), so that
+ * an API server refuses most mistakes already.
+ */
+import { z } from 'zod'
+import { parseAddress, versionOf } from '#core/net/address.ts'
+import { parsePrefix } from '#core/net/prefix.ts'
+import { parseRange } from '#core/net/range.ts'
+import type { LabelSelector } from './object.ts'
+
+const octet = '(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])'
+const ipv4 = `${octet}(\\.${octet}){3}`
+/** Looser than RFC 4291 §2.2: hexadecimal groups, at least two colons, perhaps dotted decimal at the end. */
+const ipv6 = `[0-9a-fA-F]{0,4}:[0-9a-fA-F:]{0,34}:([0-9a-fA-F]{0,4}|${ipv4})`
+const length4 = '(3[0-2]|[12]?[0-9])'
+const length6 = '(12[0-8]|1[01][0-9]|[1-9]?[0-9])'
+
+/** Regular expressions for OpenAPI schemas. */
+export const patterns = {
+  ipv4: `^${ipv4}$`,
+  address: `^(${ipv4}|${ipv6})$`,
+  prefix: `^(${ipv4}/${length4}|${ipv6}/${length6})$`,
+  hostPrefix: `^(${ipv4}/32|${ipv6}/128)$`,
+  range: `^(${ipv4}(/${length4}|-${ipv4})?|${ipv6}(/${length6}|-${ipv6})?)$`,
+} as const
+
+/** A string that `parse` accepts; its error becomes the message of the problem. */
+function text(parse: (text: string) => { ok: true } | { ok: false; error: string }, pattern: string) {
+  return z
+    .string()
+    .superRefine((value, context) => {
+      const parsed = parse(value)
+      if (!parsed.ok) context.addIssue({ code: 'custom', message: parsed.error })
+    })
+    .meta({ pattern })
+}
+
+export const addressField = text(parseAddress, patterns.address)
+
+export const ipv4Field = text((value) => {
+  const parsed = parseAddress(value)
+  if (parsed.ok && versionOf(parsed.value) === 4 && parsed.value !== '0.0.0.0') return { ok: true }
+  return { ok: false, error: `"${value}" is not an IPv4 address` }
+}, patterns.ipv4)
+
+export const prefixField = text((value) => parsePrefix(value), patterns.prefix)
+
+/** A prefix, a range `first-last` or an address. */
+export const rangeField = text(parseRange, patterns.range)
+
+export const portField = z.int().min(1).max(65535)
+
+/** An AS number of a speaker: never 0 (RFC 7607). */
+export const asnField = z.int().min(1).max(4294967295)
+
+export const labelSelectorField: z.ZodType<LabelSelector> = z.strictObject({
+  matchLabels: z.record(z.string(), z.string()).optional(),
+  matchExpressions: z
+    .array(
+      z.strictObject({
+        key: z.string().min(1),
+        operator: z.enum(['In', 'NotIn', 'Exists', 'DoesNotExist']),
+        values: z.array(z.string()).optional(),
+      }),
+    )
+    .optional(),
+})
