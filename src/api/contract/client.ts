@@ -1,0 +1,137 @@
+/** Asks a Herald API, over a unix socket or HTTP. */
+import { request, type IncomingMessage } from 'node:http'
+import type { z } from 'zod'
+import { err, ok, type Result } from '#core/lib/result.ts'
+import { errorSchema } from './contract.ts'
+
+export interface ApiError {
+  kind: 'unreachable' | 'notFound' | 'refused'
+  message: string
+  hint?: string
+}
+
+/**
+ * GET `path` of the API at `server` (`unix:/path/to.sock`, or `http://host:port`), validated by `schema`. Gives up after
+ * `timeoutMs` without an answer.
+ */
+export async function getJson<T extends z.ZodType>(
+  server: string,
+  path: string,
+  schema: T,
+  timeoutMs = 5000,
+): Promise<Result<z.output<T>, ApiError>> {
+  const opened = await open(server, path, timeoutMs)
+  if (!opened.ok) return opened
+  let text = ''
+  try {
+    opened.value.setEncoding('utf8')
+    for await (const chunk of opened.value) text += String(chunk)
+  } catch (error) {
+    return err({ kind: 'unreachable', message: `${server} broke off its answer: ${messageOf(error)}` })
+  }
+  return parse(server, text, opened.value.statusCode ?? 0, schema)
+}
+
+/** The values of a watch, one per server-sent event, until `signal` aborts or the server goes away. */
+export async function* watchJson<T extends z.ZodType>(
+  server: string,
+  path: string,
+  schema: T,
+  signal: AbortSignal,
+): AsyncGenerator<Result<z.output<T>, ApiError>> {
+  const opened = await open(server, path, 5000, signal)
+  if (!opened.ok) {
+    yield opened
+    return
+  }
+  let text = ''
+  opened.value.setEncoding('utf8')
+  try {
+    for await (const chunk of opened.value) {
+      text += String(chunk)
+      let end = text.indexOf('\n\n')
+      while (end >= 0) {
+        const data = text
+          .slice(0, end)
+          .split('\n')
+          .filter((line) => line.startsWith('data:'))
+          .map((line) => line.slice(5))
+          .join('')
+        text = text.slice(end + 2)
+        if (data !== '') yield parse(server, data, opened.value.statusCode ?? 0, schema)
+        end = text.indexOf('\n\n')
+      }
+    }
+  } catch (error) {
+    if (!signal.aborted) {
+      yield err({ kind: 'unreachable', message: `${server} went away: ${messageOf(error)}` })
+    }
+  }
+}
+
+function open(
+  server: string,
+  path: string,
+  timeoutMs: number,
+  signal?: AbortSignal,
+): Promise<Result<IncomingMessage, ApiError>> {
+  const unix = server.startsWith('unix:') ? server.slice('unix:'.length) : undefined
+  if (unix === undefined && !server.startsWith('http://')) {
+    return Promise.resolve(
+      err({
+        kind: 'unreachable',
+        message: `"${server}" is not the address of a Herald API`,
+        hint: 'write unix:/path/to.sock or http://host:port',
+      }),
+    )
+  }
+  const url = unix === undefined ? new URL(path, server) : new URL(path, 'http://herald')
+  const target = unix === undefined ? {} : { socketPath: unix }
+  return new Promise((resolve) => {
+    const asked = request(url, { ...target, signal }, (response) => {
+      asked.setTimeout(0)
+      resolve(ok(response))
+    })
+    asked.setTimeout(timeoutMs, () => asked.destroy(new Error(`no answer within ${timeoutMs} ms`)))
+    asked.on('error', (error: NodeJS.ErrnoException) => {
+      const hint =
+        error.code === 'ENOENT' || error.code === 'ECONNREFUSED'
+          ? 'is a Herald running here? `npm start` or `herald up` starts one; --server names another'
+          : undefined
+      resolve(err({ kind: 'unreachable', message: `cannot reach ${server}: ${error.message}`, hint }))
+    })
+    asked.end()
+  })
+}
+
+function parse<T extends z.ZodType>(
+  server: string,
+  text: string,
+  status: number,
+  schema: T,
+): Result<z.output<T>, ApiError> {
+  let json: unknown
+  try {
+    json = JSON.parse(text)
+  } catch {
+    return err({ kind: 'refused', message: `${server} did not answer in JSON (status ${status})` })
+  }
+  if (status !== 200) {
+    const known = errorSchema.safeParse(json)
+    const { error, hint } = known.success ? known.data : { error: `status ${status}`, hint: undefined }
+    return err({ kind: status === 404 ? 'notFound' : 'refused', message: error, hint })
+  }
+  const parsed = schema.safeParse(json)
+  if (!parsed.success) {
+    return err({
+      kind: 'refused',
+      message: `${server} speaks another version of the API: ${parsed.error.issues[0]?.message}`,
+      hint: 'compare `herald version` with the version of the daemon',
+    })
+  }
+  return ok(parsed.data)
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

@@ -1,0 +1,127 @@
+/**
+ * The contract of Herald's HTTP API, which the speaker, the controller and `herald up` serve and the CLI reads: rows that
+ * are ready to be shown, with their reasons. A speaker answers for its own node, a controller for all nodes.
+ */
+import { z } from 'zod'
+
+const objectRefSchema = z.object({
+  kind: z.string(),
+  namespace: z.string().optional(),
+  name: z.string(),
+})
+
+const reasonSchema = z.object({
+  rule: z.string(),
+  message: z.string(),
+  object: objectRefSchema.optional(),
+  field: z.string().optional(),
+})
+
+/** Session states in the words of `cilium bgp peers`. */
+export const sessionStates = [
+  'idle',
+  'connect',
+  'active',
+  'open_sent',
+  'open_confirm',
+  'established',
+] as const
+
+export const peerRowSchema = z.object({
+  node: z.string(),
+  instance: z.string(),
+  peer: z.string().describe('Name of the peer'),
+  localAsn: z.number(),
+  asn: z.number(),
+  address: z.string(),
+  port: z.number(),
+  state: z.enum(sessionStates),
+  since: z.string().optional().describe('RFC 3339; of the last change into or out of established'),
+  holdTimeSeconds: z.number().optional(),
+  keepaliveSeconds: z.number().optional(),
+  routerId: z.string().optional(),
+  families: z.array(
+    z.object({ family: z.string(), received: z.number(), accepted: z.number(), advertised: z.number() }),
+  ),
+  lastError: z
+    .object({ at: z.string(), direction: z.enum(['sent', 'received', 'local']), message: z.string() })
+    .optional(),
+  reasons: z.array(reasonSchema),
+})
+export type PeerRow = z.output<typeof peerRowSchema>
+
+/** `available`: loc-rib; `received` and `advertised`: adj-rib-in and adj-rib-out. */
+export const routeViews = ['available', 'received', 'advertised'] as const
+export type RouteView = (typeof routeViews)[number]
+
+export const routeRowSchema = z.object({
+  node: z.string(),
+  instance: z.string(),
+  localAsn: z.number(),
+  peer: z.string().optional().describe('Address of the peer; absent: an own route'),
+  prefix: z.string(),
+  nextHop: z.string(),
+  since: z.string(),
+  best: z.boolean(),
+  origin: z.enum(['igp', 'egp', 'incomplete']),
+  asPath: z.string().describe('AS numbers separated by spaces, sets in braces; empty for own routes'),
+  med: z.number().optional(),
+  localPref: z.number().optional(),
+  communities: z.array(z.string()),
+  rejected: z.string().optional().describe('Why a received route is not used'),
+  reasons: z.array(reasonSchema).describe('Why an own route is announced'),
+})
+export type RouteRow = z.output<typeof routeRowSchema>
+
+export const routeQuerySchema = z.object({
+  view: z.enum(routeViews).default('available'),
+  family: z.enum(['ipv4/unicast', 'ipv6/unicast']).optional(),
+  node: z.string().optional(),
+  peer: z.string().optional().describe('Address of a peer'),
+  prefix: z.string().optional(),
+})
+export type RouteQuery = z.output<typeof routeQuerySchema>
+
+export const serviceRowSchema = z.object({
+  namespace: z.string(),
+  name: z.string(),
+  addresses: z.array(z.string()),
+  allocation: reasonSchema.describe('Why the Service has its addresses, or has none'),
+  nodes: z
+    .array(
+      z.object({
+        node: z.string(),
+        announced: z.array(
+          z.object({ prefix: z.string(), peer: z.string(), reasons: z.array(reasonSchema) }),
+        ),
+        withheld: z.array(z.object({ prefix: z.string().optional(), reasons: z.array(reasonSchema) })),
+      }),
+    )
+    .describe('Per node: what it announces for this Service and what not, and why'),
+})
+export type ServiceRow = z.output<typeof serviceRowSchema>
+
+/** All lists come as this, also in a watch. */
+export function listSchema<T extends z.ZodType>(row: T) {
+  return z.object({
+    items: z.array(row),
+    warnings: z.array(z.string()).describe('What is missing from the answer and why'),
+  })
+}
+
+export interface List<T> {
+  items: T[]
+  warnings: string[]
+}
+
+export const errorSchema = z.object({ error: z.string(), hint: z.string().optional() })
+
+export const versionSchema = z.object({
+  version: z.string(),
+  role: z.enum(['speaker', 'controller', 'router', 'up']),
+  node: z.string().optional(),
+})
+export type Version = z.output<typeof versionSchema>
+
+/** Socket that the CLI asks when nothing else is said, and that daemons serve by default. */
+export const defaultSocket = '/run/herald/api.sock'

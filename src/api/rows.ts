@@ -1,0 +1,104 @@
+/** From the core's state to the rows of the contract. */
+import { communityText, largeCommunityText } from '#core/bgp/community.ts'
+import type { PathAttributes } from '#core/bgp/attributes.ts'
+import type { PeerStatus, RouteEntry } from '#core/bgp/io.ts'
+import type { InstancePlan, NodePlan } from '#core/plan/node-plan.ts'
+import type { PeerRow, RouteRow } from './contract/contract.ts'
+
+const stateNames = {
+  idle: 'idle',
+  connect: 'connect',
+  active: 'active',
+  openSent: 'open_sent',
+  openConfirm: 'open_confirm',
+  established: 'established',
+} as const
+
+export function peerRow(node: string, plan: InstancePlan, status: PeerStatus): PeerRow {
+  return {
+    node,
+    instance: plan.config.name,
+    peer: status.peer,
+    localAsn: status.localAsn,
+    asn: status.asn,
+    address: status.address,
+    port: status.port,
+    state: stateNames[status.state],
+    since: status.since === undefined ? undefined : rfc3339(status.since),
+    holdTimeSeconds: status.holdTimeSeconds,
+    keepaliveSeconds: status.keepaliveSeconds,
+    routerId: status.routerId,
+    families: status.families,
+    lastError:
+      status.lastError === undefined ? undefined : { ...status.lastError, at: rfc3339(status.lastError.at) },
+    reasons: plan.peerReasons[status.peer] ?? [],
+  }
+}
+
+/** `advertised`: the route is one sent to a peer, else one of loc-rib or adj-rib-in. */
+export function routeRow(node: string, plan: InstancePlan, entry: RouteEntry, advertised: boolean): RouteRow {
+  const { attributes } = entry
+  const peer = plan.config.peers.find((candidate) => candidate.name === entry.peer)
+  const own = advertised || entry.peer === undefined
+  const reasons = own
+    ? plan.routeReasons.filter(
+        (why) => why.prefix === entry.prefix && (!advertised || why.peer === entry.peer),
+      )
+    : []
+  return {
+    node,
+    instance: plan.config.name,
+    localAsn: plan.config.asn,
+    peer: peer?.address ?? entry.peer,
+    prefix: entry.prefix,
+    nextHop: attributes.nextHop,
+    since: rfc3339(entry.since),
+    best: entry.best,
+    origin: attributes.origin,
+    asPath: asPathText(attributes),
+    med: attributes.med,
+    localPref: attributes.localPref,
+    communities: [
+      ...(attributes.communities ?? []).map(communityText),
+      ...(attributes.largeCommunities ?? []).map(largeCommunityText),
+    ],
+    rejected: entry.rejected,
+    reasons: dedupe(reasons.flatMap((why) => why.reasons)),
+  }
+}
+
+/** Plan of the instance of this name, if the node has one. */
+export function instancePlan(plan: NodePlan, name: string): InstancePlan | undefined {
+  return plan.instances.find((instance) => instance.config.name === name)
+}
+
+/** `65000 65001 {65010 65011}`; confederation segments in parentheses. */
+export function asPathText(attributes: PathAttributes): string {
+  return attributes.asPath
+    .map(({ kind, asns }) => {
+      const text = asns.join(' ')
+      switch (kind) {
+        case 'sequence':
+          return text
+        case 'set':
+          return `{${text}}`
+        case 'confedSequence':
+          return `(${text})`
+        case 'confedSet':
+          return `[${text}]`
+      }
+    })
+    .join(' ')
+}
+
+function rfc3339(time: number): string {
+  return new Date(time).toISOString()
+}
+
+function dedupe<T>(items: T[]): T[] {
+  const seen = new Set<string>()
+  return items.filter((item) => {
+    const key = JSON.stringify(item)
+    return seen.has(key) ? false : seen.add(key)
+  })
+}

@@ -1,0 +1,120 @@
+/** Serves the contract over HTTP, on a unix socket that only its owner may open. */
+import { getRequestListener } from '@hono/node-server'
+import { Hono, type Context } from 'hono'
+import { streamSSE } from 'hono/streaming'
+import { chmodSync, mkdirSync, rmSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { connect } from 'node:net'
+import { dirname } from 'node:path'
+import {
+  routeQuerySchema,
+  type List,
+  type PeerRow,
+  type RouteQuery,
+  type RouteRow,
+  type ServiceRow,
+  type Version,
+} from './contract/contract.ts'
+
+/** What a role answers with. */
+export interface ApiBackend {
+  version(): Version
+  peers(): List<PeerRow> | Promise<List<PeerRow>>
+  routes(query: RouteQuery): List<RouteRow> | Promise<List<RouteRow>>
+  /** Absent: this role knows of no Services. */
+  services?(): List<ServiceRow> | Promise<List<ServiceRow>>
+  /** Calls back after anything that the lists show may have changed, until the function given back is called. */
+  subscribe(changed: () => void): () => void
+}
+
+export interface ApiServer {
+  /** Where it listens: `unix:/path/to.sock`. */
+  url: string
+  close(): Promise<void>
+}
+
+/** Listens on the unix socket `path`; takes the place of a socket that nobody serves any more. */
+export async function serveApi(backend: ApiBackend, path: string): Promise<ApiServer> {
+  if (await isServed(path)) throw new Error(`another Herald serves ${path}`)
+  mkdirSync(dirname(path), { recursive: true })
+  rmSync(path, { force: true })
+  const app = apiRoutes(backend)
+  const listener = getRequestListener(app.fetch)
+  const server = createServer((request, response) => void listener(request, response))
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(path, resolve)
+  })
+  chmodSync(path, 0o600)
+  return {
+    url: `unix:${path}`,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
+  }
+}
+
+/** The API as a Hono app, without a socket. */
+export function apiRoutes(backend: ApiBackend): Hono {
+  const app = new Hono()
+  app.get('/v1/version', (c) => c.json(backend.version()))
+  app.get('/v1/peers', (c) => answer(c, backend, () => backend.peers()))
+  app.get('/v1/routes', (c) => {
+    const query = routeQuerySchema.safeParse(c.req.query())
+    if (!query.success) {
+      const issue = query.error.issues[0]
+      return c.json({ error: `${issue?.path.join('.') ?? 'query'}: ${issue?.message ?? 'not valid'}` }, 400)
+    }
+    return answer(c, backend, () => backend.routes(query.data))
+  })
+  app.get('/v1/services', (c) => {
+    if (backend.services === undefined) {
+      const hint = 'ask the controller: --server unix:/run/herald/api.sock'
+      return c.json({ error: 'this role knows of no Services', hint }, 404)
+    }
+    return answer(c, backend, () => backend.services!())
+  })
+  app.notFound((c) => c.json({ error: `no such path: ${c.req.path}` }, 404))
+  app.onError((error, c) => c.json({ error: error.message }, 500))
+  return app
+}
+
+/** The list as JSON; with `?watch` as server-sent events, a whole list at each change. */
+function answer<T>(c: Context, backend: ApiBackend, list: () => T | Promise<T>) {
+  if (c.req.query('watch') === undefined)
+    return Promise.resolve(list()).then((value) => c.json(value as object))
+  return streamSSE(c, async (stream) => {
+    let wake: () => void = () => {}
+    let changed = true
+    const notify = () => {
+      changed = true
+      wake()
+    }
+    const unsubscribe = backend.subscribe(notify)
+    stream.onAbort(() => {
+      unsubscribe()
+      wake()
+    })
+    let last = ''
+    while (!stream.aborted) {
+      if (!changed) await new Promise<void>((resolve) => (wake = resolve))
+      changed = false
+      const text = JSON.stringify(await list())
+      if (text !== last) await stream.writeSSE({ data: text })
+      last = text
+    }
+  })
+}
+
+function isServed(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path)
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.once('error', () => resolve(false))
+  })
+}

@@ -1,0 +1,110 @@
+/** `herald get …`: asks a Herald API and prints the rows as table, wide table, JSON or YAML, once or at each change. */
+import { stringify } from 'yaml'
+import type { z } from 'zod'
+import { getJson, watchJson, type ApiError } from '#api/contract/client.ts'
+import {
+  listSchema,
+  peerRowSchema,
+  routeRowSchema,
+  serviceRowSchema,
+  type List,
+  type PeerRow,
+  type RouteQuery,
+  type ServiceRow,
+} from '#api/contract/contract.ts'
+import { exitCodes, Failure } from './failure.ts'
+import { peersTable, routesTable, servicesTable } from './views.ts'
+
+export const outputFormats = ['table', 'wide', 'json', 'yaml'] as const
+export type OutputFormat = (typeof outputFormats)[number]
+
+export interface GetOptions {
+  server: string
+  output: OutputFormat
+  watch: boolean
+}
+
+/** Where text goes; the process's own in the program, arrays in tests. */
+export interface Terminal {
+  out(line: string): void
+  err(line: string): void
+  now(): number
+  /** Aborts at Ctrl-C. */
+  signal: AbortSignal
+}
+
+export function getPeers(options: GetOptions & { node?: string }, terminal: Terminal): Promise<void> {
+  const wanted = (row: PeerRow) => options.node === undefined || row.node === options.node
+  return show(
+    options,
+    '/v1/peers',
+    peerRowSchema,
+    terminal,
+    (rows, wide) => peersTable(rows, terminal.now(), wide),
+    wanted,
+  )
+}
+
+export function getRoutes(options: GetOptions, query: RouteQuery, terminal: Terminal): Promise<void> {
+  const parameters = new URLSearchParams(
+    Object.entries(query).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  )
+  return show(options, `/v1/routes?${parameters.toString()}`, routeRowSchema, terminal, (rows, wide) =>
+    routesTable(rows, query.view, terminal.now(), wide),
+  )
+}
+
+export function getServices(
+  options: GetOptions & { namespace?: string; name?: string },
+  terminal: Terminal,
+): Promise<void> {
+  const wanted = (row: ServiceRow) =>
+    (options.namespace === undefined || row.namespace === options.namespace) &&
+    (options.name === undefined || row.name === options.name)
+  return show(options, '/v1/services', serviceRowSchema, terminal, servicesTable, wanted)
+}
+
+async function show<T extends z.ZodType>(
+  options: GetOptions,
+  path: string,
+  row: T,
+  terminal: Terminal,
+  table: (rows: z.output<T>[], wide: boolean) => string,
+  wanted: (row: z.output<T>) => boolean = () => true,
+): Promise<void> {
+  const schema = listSchema(row)
+  const print = (list: List<z.output<T>>) => {
+    const items = list.items.filter(wanted)
+    if (options.output === 'json') terminal.out(JSON.stringify(items, null, 2))
+    else if (options.output === 'yaml') terminal.out(stringify(items).trimEnd())
+    else if (items.length === 0) terminal.err('Nothing found.')
+    else terminal.out(table(items, options.output === 'wide'))
+    for (const warning of list.warnings) terminal.err(`Warning: ${warning}`)
+  }
+  if (!options.watch) {
+    const answer = await getJson(options.server, path, schema)
+    if (!answer.ok) throw failureOf(answer.error)
+    print(answer.value)
+    return
+  }
+  const watched = path + (path.includes('?') ? '&watch=1' : '?watch=1')
+  let first = true
+  for await (const answer of watchJson(options.server, watched, schema, terminal.signal)) {
+    if (!answer.ok) throw failureOf(answer.error)
+    if (!first && options.output !== 'json') terminal.out('')
+    first = false
+    print(answer.value)
+  }
+  if (!terminal.signal.aborted) {
+    throw new Failure(`${options.server} ended the watch`, { code: exitCodes.unreachable })
+  }
+}
+
+function failureOf(error: ApiError): Failure {
+  const codes = {
+    unreachable: exitCodes.unreachable,
+    notFound: exitCodes.notFound,
+    refused: exitCodes.failed,
+  }
+  return new Failure(error.message, { hint: error.hint, code: codes[error.kind] })
+}

@@ -1,0 +1,246 @@
+/**
+ * The command line: its commands, options and help. What the roles do is given in by `herald.ts`, which loads each only
+ * when it runs.
+ */
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { defaultSocket, routeViews, type RouteView } from '#api/contract/contract.ts'
+import { completionScript, shells, type Shell } from './completion.ts'
+import { exitCodes, Failure } from './failure.ts'
+import { getPeers, getRoutes, getServices, outputFormats, type OutputFormat, type Terminal } from './get.ts'
+
+/** Options that every role with a cluster has. */
+export interface ClusterFlags {
+  kubeconfig?: string
+  context?: string
+  dialect: string[]
+  socket: string
+  logLevel: string
+}
+
+export interface ApiServerFlags {
+  dataDir: string
+  listen: string[]
+  serviceCidr: string[]
+  kubeconfig?: string
+  logLevel: string
+}
+
+/** The roles: each returns when it has ended. */
+export interface Actions {
+  version(): string
+  speaker(flags: ClusterFlags & { node: string }): Promise<void>
+  controller(flags: ClusterFlags & { leaseNamespace: string }): Promise<void>
+  router(flags: { config: string[]; socket: string; logLevel: string }): Promise<void>
+  apiServer(flags: ApiServerFlags): Promise<void>
+  up(flags: {
+    dataDir: string
+    serviceCidr: string[]
+    node?: string
+    dialect: string[]
+    logLevel: string
+  }): Promise<void>
+  labUp(topology: string, flags: { simulate: boolean }): Promise<void>
+  labDown(name: string): Promise<void>
+  labList(): Promise<void>
+}
+
+/** Parses and runs `args` (without the program's own name). Throws {@link Failure}. */
+export async function runProgram(
+  args: readonly string[],
+  actions: Actions,
+  terminal: Terminal,
+): Promise<void> {
+  const program = buildProgram(actions, terminal)
+  try {
+    await program.parseAsync(args, { from: 'user' })
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error
+    if (error.exitCode === 0) return
+    const message = error.message.replace(/^error: /, '')
+    throw new Failure(message === '(outputHelp)' ? 'which command?' : message, {
+      hint: '`herald --help` lists the commands, `herald COMMAND --help` the options of one',
+      code: exitCodes.usage,
+    })
+  }
+}
+
+export function buildProgram(actions: Actions, terminal: Terminal): Command {
+  const program = new Command('herald')
+    .description(
+      'LoadBalancer addresses for Kubernetes Services, announced over BGP, with a reason for every decision.',
+    )
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => terminal.out(text.trimEnd()), writeErr: () => {} })
+    .showSuggestionAfterError()
+  addRoles(program, actions)
+  addLab(program, actions)
+  addGet(program, terminal)
+  program
+    .command('version')
+    .description('print the version')
+    .action(() => terminal.out(`herald ${actions.version()}`))
+  program
+    .command('completion')
+    .description('print a completion script: source <(herald completion bash)')
+    .addArgument(new Argument('<shell>').choices(shells))
+    .action((shell: Shell) => terminal.out(completionScript(program, shell)))
+  return program
+}
+
+function addRoles(program: Command, actions: Actions): void {
+  program
+    .command('up')
+    .description('run everything on this machine, on an embedded Kubernetes API')
+    .option('--data-dir <dir>', 'where the API keeps its state', '/var/lib/herald')
+    .option('--service-cidr <cidr>', 'addresses for ClusterIPs, one per IP version', collect, [
+      '10.96.0.0/16',
+      'fd00:96::/112',
+    ])
+    .option('--node <name>', 'name of the Node that stands for this machine (default: its host name)')
+    .addOption(dialectOption())
+    .addOption(logLevelOption())
+    .action((flags) => actions.up(flags))
+  withCluster(program.command('controller'))
+    .description('give addresses to Services and report: once per cluster, elected by a lease')
+    .option('--lease-namespace <name>', 'namespace of the lease', 'kube-system')
+    .action((flags) => actions.controller(flags))
+  withCluster(program.command('speaker'))
+    .description('speak BGP for one node: one per node')
+    .requiredOption(
+      '--node <name>',
+      'name of the Node that this speaker speaks for (or NODE_NAME)',
+      process.env.NODE_NAME,
+    )
+    .action((flags) => actions.speaker(flags))
+  program
+    .command('router')
+    .description('speak BGP without a cluster, from files of herald.dev resources')
+    .requiredOption(
+      '--config <file>',
+      'YAML file with BGPInstance, BGPPeer and BGPAdvertisement; may be repeated',
+      collect,
+      [],
+    )
+    .option('--socket <path>', 'where to serve the API for `herald get`', defaultSocket)
+    .addOption(logLevelOption())
+    .action((flags) => {
+      if (flags.config.length === 0) throw new Failure('--config is missing', { code: exitCodes.usage })
+      return actions.router(flags)
+    })
+  program
+    .command('api-server')
+    .description('run the embedded Kubernetes API alone')
+    .option('--data-dir <dir>', 'where it keeps its state', '/var/lib/herald')
+    .option('--listen <address>', 'host:port or unix:/path; may be repeated', collect, ['127.0.0.1:6443'])
+    .option('--service-cidr <cidr>', 'addresses for ClusterIPs, one per IP version', collect, [
+      '10.96.0.0/16',
+    ])
+    .option('--kubeconfig <file>', 'write a kubeconfig for it here')
+    .addOption(logLevelOption())
+    .action((flags) => actions.apiServer(flags))
+}
+
+function addLab(program: Command, actions: Actions): void {
+  const lab = program
+    .command('lab')
+    .description('clusters, routers and clients in network namespaces, from a topology file')
+  lab
+    .command('up')
+    .description('start a lab and keep it up until Ctrl-C')
+    .argument('<topology>', 'folder or file of the topology')
+    .option('--simulate', 'run it in the simulator: no root, no namespaces', false)
+    .action((topology: string, flags: { simulate: boolean }) => actions.labUp(topology, flags))
+  lab
+    .command('down')
+    .description('remove what a lab made, also one that was killed')
+    .argument('<name>', 'name of the lab')
+    .action((name: string) => actions.labDown(name))
+  lab
+    .command('list')
+    .description('list the labs on this machine')
+    .action(() => actions.labList())
+}
+
+function addGet(program: Command, terminal: Terminal): void {
+  const get = program.command('get').description('show sessions, routes and Services')
+  withGetOptions(get.command('peers'))
+    .description('BGP sessions, as `cilium bgp peers` shows them')
+    .option('--node <name>', 'of this node only')
+    .action((flags) => getPeers(flags, terminal))
+  withGetOptions(get.command('routes'))
+    .description('routes, as `cilium bgp routes` shows them')
+    .addArgument(
+      new Argument('[view]', 'best paths, or those received or advertised')
+        .choices(routeViews)
+        .default('available'),
+    )
+    .addArgument(new Argument('[version]', 'IP version').choices(['ipv4', 'ipv6']))
+    .option('--node <name>', 'of this node only')
+    .option('--peer <address>', 'of this peer only')
+    .option('--prefix <prefix>', 'this prefix only')
+    .action((view: RouteView, version: 'ipv4' | 'ipv6' | undefined, flags) => {
+      const family = version === undefined ? undefined : (`${version}/unicast` as const)
+      return getRoutes(
+        flags,
+        { view, family, node: flags.node, peer: flags.peer, prefix: flags.prefix },
+        terminal,
+      )
+    })
+  withGetOptions(get.command('services'))
+    .alias('svc')
+    .description('LoadBalancer Services: their addresses, where they are announced, and why or why not')
+    .argument('[name]', 'this Service only')
+    .option('-n, --namespace <name>', 'of this namespace only')
+    .action((name: string | undefined, flags) => getServices({ ...flags, name }, terminal))
+}
+
+function withGetOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--server <address>', 'Herald API to ask: unix:/path or http://host:port')
+        .env('HERALD_SERVER')
+        .default(`unix:${defaultSocket}`),
+    )
+    .addOption(
+      new Option('-o, --output <format>', 'how to print it')
+        .choices(outputFormats)
+        .default('table' satisfies OutputFormat),
+    )
+    .option('-w, --watch', 'print again at each change', false)
+}
+
+function withCluster(command: Command): Command {
+  return command
+    .option(
+      '--kubeconfig <file>',
+      'how to reach the cluster (default: KUBECONFIG, in-cluster, ~/.kube/config)',
+    )
+    .option('--context <name>', 'context of the kubeconfig')
+    .option('--socket <path>', 'where to serve the API for `herald get`', defaultSocket)
+    .addOption(dialectOption())
+    .addOption(logLevelOption())
+}
+
+function dialectOption(): Option {
+  return new Option('--dialect <list>', 'foreign resources to obey beside herald.dev: cilium')
+    .argParser((text) => {
+      const dialects = text.split(',').filter(Boolean)
+      const unknown = dialects.find((dialect) => dialect !== 'cilium')
+      if (unknown !== undefined) throw new InvalidArgumentError(`"${unknown}" is not a dialect: cilium is`)
+      return dialects
+    })
+    .default([], 'none')
+}
+
+function logLevelOption(): Option {
+  return new Option('--log-level <level>', 'least severe messages to print')
+    .choices(['debug', 'info', 'warn', 'error', 'silent'])
+    .default('info')
+}
+
+/** The first value given replaces the default. */
+function collect(value: string, previous: string[] & { given?: true }): string[] {
+  const values: string[] & { given?: true } = previous.given ? [...previous, value] : [value]
+  values.given = true
+  return values
+}

@@ -1,0 +1,157 @@
+/** The lists of the contract as tables: pure functions from rows to text. */
+import type { PeerRow, RouteRow, RouteView, ServiceRow } from '#api/contract/contract.ts'
+import { showObject, type Reason } from '#core/lib/reason.ts'
+import { goDuration } from './duration.ts'
+import { renderTable } from './table.ts'
+
+/** As `cilium bgp peers`: one row per family, the node on its first row only. `wide` adds what that leaves out. */
+export function peersTable(peers: readonly PeerRow[], now: number, wide: boolean): string {
+  const header = ['Node', 'Local AS', 'Peer AS', 'Peer Address', 'Session State', 'Uptime', 'Family']
+  header.push('Received', 'Advertised')
+  if (wide) header.push('Accepted', 'Router ID', 'Hold', 'Last Error')
+  const rows: string[][] = []
+  let lastNode: string | undefined
+  for (const peer of peers.toSorted(byNodeThenPeer)) {
+    const families = peer.families.length > 0 ? peer.families : [undefined]
+    for (const [i, family] of families.entries()) {
+      const first = i === 0
+      const row = [
+        first && peer.node !== lastNode ? peer.node : '',
+        first ? String(peer.localAsn) : '',
+        first ? String(peer.asn) : '',
+        first ? peerAddress(peer) : '',
+        first ? peer.state : '',
+        first ? uptime(peer, now) : '',
+        family?.family ?? '',
+        String(family?.received ?? 0),
+        String(family?.advertised ?? 0),
+      ]
+      if (wide) {
+        row.push(
+          String(family?.accepted ?? 0),
+          first ? (peer.routerId ?? '') : '',
+          first && peer.holdTimeSeconds !== undefined ? `${peer.holdTimeSeconds}s` : '',
+          first ? lastError(peer) : '',
+        )
+      }
+      rows.push(row)
+    }
+    lastNode = peer.node
+  }
+  return renderTable(header, rows)
+}
+
+/** As `cilium bgp routes`; the views of one peer's routes add the peer. `wide` adds the reasons. */
+export function routesTable(
+  routes: readonly RouteRow[],
+  view: RouteView,
+  now: number,
+  wide: boolean,
+): string {
+  const withPeer = view !== 'available'
+  const header = ['Node', 'VRouter', ...(withPeer ? ['Peer'] : []), 'Prefix', 'NextHop', 'Age', 'Attrs']
+  if (view === 'received') header.push('Rejected')
+  if (wide) header.push('Why')
+  let lastNode: string | undefined
+  const rows = routes
+    .toSorted((a, b) => compare(a.node, b.node) || a.localAsn - b.localAsn)
+    .map((route) => {
+      const row = [
+        route.node === lastNode ? '' : route.node,
+        String(route.localAsn),
+        ...(withPeer ? [route.peer ?? ''] : []),
+        route.prefix,
+        route.nextHop,
+        goDuration(now - Date.parse(route.since)),
+        attributesText(route),
+      ]
+      if (view === 'received') row.push(route.rejected ?? '')
+      if (wide) row.push(whyText(route.reasons))
+      lastNode = route.node
+      return row
+    })
+  return renderTable(header, rows)
+}
+
+export function servicesTable(services: readonly ServiceRow[], wide: boolean): string {
+  const header = ['NAMESPACE', 'NAME', 'EXTERNAL-IP', 'ANNOUNCED', 'WHY']
+  const rows = services.map((service) => {
+    const announcing = service.nodes.filter((node) => node.announced.length > 0)
+    const sessions = new Set(
+      announcing.flatMap((node) => node.announced.map((a) => `${node.node} ${a.peer}`)),
+    )
+    const announced =
+      announcing.length === 0
+        ? 'no'
+        : `${announcing.length}/${service.nodes.length} nodes, ${sessions.size} peers`
+    return [
+      service.namespace,
+      service.name,
+      service.addresses.join(',') || '<pending>',
+      announced,
+      wide ? allReasons(service) : mainReason(service),
+    ]
+  })
+  return renderTable(header, rows)
+}
+
+function uptime(peer: PeerRow, now: number): string {
+  if (peer.state !== 'established' || peer.since === undefined) return '0s'
+  return goDuration(now - Date.parse(peer.since))
+}
+
+function peerAddress(peer: PeerRow): string {
+  if (peer.port === 179) return peer.address
+  return peer.address.includes(':') ? `[${peer.address}]:${peer.port}` : `${peer.address}:${peer.port}`
+}
+
+function lastError(peer: PeerRow): string {
+  if (peer.lastError === undefined) return ''
+  const { direction, message } = peer.lastError
+  return direction === 'local' ? message : `${direction}: ${message}`
+}
+
+/** GoBGP's notation, which Cilium's tables use. */
+function attributesText(route: RouteRow): string {
+  const parts = [`{Origin: ${{ igp: 'i', egp: 'e', incomplete: '?' }[route.origin]}}`]
+  if (route.asPath !== '') parts.push(`{AsPath: ${route.asPath}}`)
+  parts.push(`{Nexthop: ${route.nextHop}}`)
+  if (route.med !== undefined) parts.push(`{Med: ${route.med}}`)
+  if (route.localPref !== undefined) parts.push(`{LocalPref: ${route.localPref}}`)
+  if (route.communities.length > 0) parts.push(`{Communities: ${route.communities.join(', ')}}`)
+  return `[${parts.join(' ')}]`
+}
+
+/** The reason that a person needs first: why there is no address, else why it is not announced, else why it is. */
+function mainReason(service: ServiceRow): string {
+  if (service.addresses.length === 0) return whyText([service.allocation])
+  const announced = service.nodes.flatMap((node) => node.announced)
+  if (announced.length > 0) return whyText(announced[0]!.reasons.slice(0, 1))
+  const withheld = service.nodes.flatMap((node) => node.withheld)
+  return whyText(withheld[0]?.reasons.slice(0, 1) ?? [service.allocation])
+}
+
+function allReasons(service: ServiceRow): string {
+  const perNode = service.nodes.flatMap((node) => [
+    ...node.announced.map((item) => `${node.node} announces ${item.prefix}: ${whyText(item.reasons)}`),
+    ...node.withheld.map((item) => `${node.node} withholds ${item.prefix ?? 'it'}: ${whyText(item.reasons)}`),
+  ])
+  return [whyText([service.allocation]), ...perNode].join('; ')
+}
+
+function whyText(reasons: readonly Reason[]): string {
+  return reasons
+    .map(({ message, object, field }) => {
+      const where = [object === undefined ? '' : showObject(object), field ?? ''].filter(Boolean).join(' ')
+      return where === '' ? message : `${message} (${where})`
+    })
+    .join(', ')
+}
+
+function byNodeThenPeer(a: PeerRow, b: PeerRow): number {
+  return compare(a.node, b.node) || a.localAsn - b.localAsn || compare(a.address, b.address)
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}
