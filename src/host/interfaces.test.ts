@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict'
+import { it } from 'node:test'
+import { address } from '#core/net/address.ts'
+import {
+  addressOfOtherVersion,
+  interfaceOf,
+  linkLocalZone,
+  parseSocketAddress,
+  type Interfaces,
+} from './interfaces.ts'
+
+const interfaces = {
+  lo: [entry('127.0.0.1', true), entry('::1', true)],
+  eth0: [entry('192.0.2.1'), entry('fe80::1'), entry('2001:db8::1'), entry('2001:db8::2')],
+  eth1: [entry('fe80::1'), entry('198.51.100.1')],
+  eth2: [entry('203.0.113.1')],
+}
+
+for (const { local, zone, other } of [
+  { local: '192.0.2.1', other: '2001:db8::1' },
+  { local: '2001:db8::2', other: '192.0.2.1' },
+  { local: 'fe80::1', zone: 'eth1', other: '198.51.100.1' },
+  { local: '203.0.113.1', other: undefined },
+  { local: '203.0.113.99', other: undefined },
+]) {
+  it(`finds ${other ?? 'nothing'} beside ${local}`, () => {
+    assert.equal(addressOfOtherVersion(interfaces, address(local), zone), other)
+  })
+}
+
+it('reaches a link-local address by the named interface, else by that of the source address, else by the only one', () => {
+  assert.equal(linkLocalZone(interfaces, 'eth2', undefined), 'eth2')
+  assert.equal(linkLocalZone(interfaces, undefined, address('198.51.100.1')), 'eth1')
+  assert.equal(linkLocalZone(interfaces, undefined, undefined), undefined)
+  assert.equal(linkLocalZone({ lo: interfaces.lo, eth1: interfaces.eth1 }, undefined, undefined), 'eth1')
+})
+
+it('knows which interface has an address', () => {
+  assert.equal(interfaceOf(interfaces, address('2001:db8::2')), 'eth0')
+  assert.equal(interfaceOf(interfaces, address('fe80::1'), 'eth1'), 'eth1')
+  assert.equal(interfaceOf(interfaces, address('10.0.0.1')), undefined)
+})
+
+it('reads socket addresses with a zone and IPv4-mapped ones', () => {
+  assert.deepEqual(parseSocketAddress('fe80::1%eth0'), { address: 'fe80::1', zone: 'eth0' })
+  assert.deepEqual(parseSocketAddress('::ffff:192.0.2.1'), { address: '192.0.2.1' })
+  assert.deepEqual(parseSocketAddress('2001:db8::1'), { address: '2001:db8::1' })
+  assert.equal(parseSocketAddress(''), undefined)
+})
+
+function entry(text: string, internal = false): NonNullable<Interfaces[string]>[number] {
+  const rest = { netmask: '', mac: '', internal, cidr: null }
+  return text.includes(':')
+    ? { address: text, family: 'IPv6', scopeid: 0, ...rest }
+    : { address: text, family: 'IPv4', ...rest }
+}

@@ -1,0 +1,127 @@
+/**
+ * The C library: the few calls that Node does not offer, through koffi. The only file that knows koffi. Every function
+ * throws {@link SystemError} where C returns −1. Linux only: the constants are its numbers, and its structs are built by
+ * `socket-linux.ts`.
+ */
+import { createRequire } from 'node:module'
+import type * as Koffi from 'koffi'
+
+export interface Libc {
+  socket(domain: number, type: number, protocol: number): number
+  bind(fd: number, address: Uint8Array): void
+  close(fd: number): void
+  setsockopt(fd: number, level: number, option: number, value: Uint8Array): void
+  /** Fills `value` and gives the length that the kernel wrote. */
+  getsockopt(fd: number, level: number, option: number, value: Uint8Array): number
+  /** Fills `address` and gives the length that the kernel wrote. */
+  getsockname(fd: number, address: Uint8Array): number
+  /** Index of a network interface; 0: there is none of this name. */
+  ifNameToIndex(name: string): number
+  /** Moves the calling thread into new namespaces (`CLONE_NEWNET`). */
+  unshare(flags: number): void
+  /** Moves the calling thread into the namespace that `fd` names. */
+  setns(fd: number, kind: number): void
+}
+
+/** A call that the kernel refused. */
+export class SystemError extends Error {
+  override name = 'SystemError'
+  /** `EADDRINUSE` and the like. */
+  readonly code: string
+
+  constructor(call: string, code: string) {
+    super(`${call}: ${code}`)
+    this.code = code
+  }
+}
+
+/** This machine cannot do what was asked; the message ends with what to do about it. */
+export class UnsupportedHost extends Error {
+  override name = 'UnsupportedHost'
+}
+
+export const AF_INET = 2
+export const AF_INET6 = 10
+export const SOCK_STREAM = 1
+export const SOCK_NONBLOCK = 0o4000
+export const SOCK_CLOEXEC = 0o2000000
+export const SOL_SOCKET = 1
+export const SO_REUSEADDR = 2
+export const IPPROTO_IP = 0
+export const IPPROTO_TCP = 6
+export const IPPROTO_IPV6 = 41
+export const IP_TOS = 1
+export const IP_TTL = 2
+export const IPV6_UNICAST_HOPS = 16
+export const IPV6_V6ONLY = 26
+export const IPV6_TCLASS = 67
+export const TCP_MD5SIG = 14
+export const CLONE_NEWNET = 0x4000_0000
+
+let loaded: Libc | undefined
+
+/** Loads the bindings at the first call. Throws {@link UnsupportedHost} where there is no Linux or no koffi. */
+export function libc(): Libc {
+  loaded ??= load()
+  return loaded
+}
+
+function load(): Libc {
+  if (process.platform !== 'linux') {
+    throw new UnsupportedHost(
+      `BGP sockets need Linux and this is ${process.platform}: run Herald in a Linux machine or container, or use the simulator`,
+    )
+  }
+  let koffi: typeof Koffi
+  try {
+    koffi = createRequire(import.meta.url)('koffi') as typeof Koffi
+  } catch (error) {
+    throw new UnsupportedHost(
+      `the npm package koffi cannot be loaded: run "npm install" with optional packages, or use the simulator`,
+      { cause: error },
+    )
+  }
+  // The symbols of the running process: they contain the C library under whatever file name it has.
+  const library = koffi.load(null)
+  const names = new Map(Object.entries(koffi.os.errno).map(([name, code]) => [code, name]))
+  const bound = (signature: string) => {
+    const call = library.func(signature) as (...values: unknown[]) => number
+    const name = /(\w+)\(/.exec(signature)?.[1] ?? signature
+    return (...values: unknown[]): number => {
+      const result = call(...values)
+      if (result >= 0) return result
+      const code = koffi.errno()
+      throw new SystemError(name, names.get(code) ?? `errno ${code}`)
+    }
+  }
+
+  const socket = bound('int socket(int domain, int type, int protocol)')
+  const bind = bound('int bind(int fd, void *address, uint32_t length)')
+  const close = bound('int close(int fd)')
+  const setsockopt = bound('int setsockopt(int fd, int level, int option, void *value, uint32_t length)')
+  const getsockopt = bound('int getsockopt(int fd, int level, int option, void *value, void *length)')
+  const getsockname = bound('int getsockname(int fd, void *address, void *length)')
+  const nametoindex = bound('unsigned int if_nametoindex(const char *name)')
+  const unshare = bound('int unshare(int flags)')
+  const setns = bound('int setns(int fd, int kind)')
+
+  return {
+    socket,
+    bind: (fd, address) => void bind(fd, address, address.length),
+    close: (fd) => void close(fd),
+    setsockopt: (fd, level, option, value) => void setsockopt(fd, level, option, value, value.length),
+    getsockopt: (fd, level, option, value) => {
+      const length = Uint32Array.of(value.length)
+      getsockopt(fd, level, option, value, length)
+      return length[0]!
+    },
+    getsockname: (fd, address) => {
+      const length = Uint32Array.of(address.length)
+      getsockname(fd, address, length)
+      return length[0]!
+    },
+    ifNameToIndex: (name) => nametoindex(name),
+    unshare: (flags) => void unshare(flags),
+    setns: (fd, kind) => void setns(fd, kind),
+  }
+}

@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { after, it } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { address } from '#core/net/address.ts'
+import type { TcpListener } from '#core/net/tcp.ts'
+import { linuxTcp } from '#host/tcp-linux.ts'
+import { enterPrivateNetns } from './private-netns.ts'
+import { tcpContract, type TcpWorld } from './tcp.contract.ts'
+
+const netns = enterPrivateNetns([
+  'link set lo up',
+  'link add west type veth peer name east',
+  'link set west up',
+  'link set east up',
+  'addr add 10.66.0.1/24 dev west',
+  'addr add 10.66.0.2/24 dev west',
+  'addr add 10.66.0.5/24 dev west',
+  'addr add fd66::1/64 dev west nodad',
+  'addr add fd66::2/64 dev west nodad',
+  'addr add fd66::5/64 dev west nodad',
+  'neigh add 10.66.0.9 lladdr 02:00:00:00:00:09 dev west nud permanent',
+  'neigh add fd66::9 lladdr 02:00:00:00:00:09 dev west nud permanent',
+])
+
+if ('unavailable' in netns) {
+  tcpContract('TCP on Linux, loopback', () => open(loopback(netns.unavailable)))
+} else {
+  after(netns.leave)
+  tcpContract('TCP on Linux', () => open(privateNetwork))
+
+  it('lets the kernel complete 512 connections before it takes them, on both IP versions', async () => {
+    const listener = await new Promise<TcpListener>((resolve, reject) => {
+      const made = linuxTcp().listen(
+        { port: 1790, passwords: [] },
+        {
+          listening: () => resolve(made),
+          failed: (reason) => reject(new Error(reason)),
+          passwordFailed() {},
+          accepted: () => ({ received() {}, closed() {} }),
+        },
+      )
+    })
+    const lines = execFileSync('ss', ['-ltnH'], { encoding: 'utf8' }).trim().split('\n')
+    const backlogs = lines.filter((line) => line.includes(':1790')).map((line) => line.split(/\s+/)[2])
+    assert.deepEqual(backlogs, ['512', '512'])
+    listener.close()
+  })
+
+  it('dials a link-local neighbour by its interface and says when it must be named', async () => {
+    const tcp = linuxTcp()
+    const failures: string[] = []
+    const handlers = {
+      opened() {},
+      received() {},
+      closed() {},
+      failed: (reason: string) => void failures.push(reason),
+    }
+    const dial = { address: address('fe80::9'), port: 179, ttl: 1, timeoutMs: 200 }
+    tcp.dial(dial, handlers)
+    tcp.dial({ ...dial, interface: 'north' }, handlers)
+    tcp.dial({ ...dial, interface: 'east' }, handlers)
+    await sleep(400)
+    assert.match(failures[0]!, /name the interface by which to reach the link-local fe80::9/)
+    assert.match(failures[1]!, /there is no network interface north/)
+    assert.match(failures[2]!, /no answer from fe80::9 port 179 within 0.2 s/)
+  })
+}
+
+const privateNetwork: Omit<TcpWorld, 'left' | 'right' | 'until' | 'pass' | 'close'> = {
+  networks: {
+    4: {
+      left: [address('10.66.0.1'), address('10.66.0.2')],
+      right: address('10.66.0.5'),
+      rightOtherVersion: address('fd66::5'),
+      silent: address('10.66.0.9'),
+    },
+    6: {
+      left: [address('fd66::1'), address('fd66::2')],
+      right: address('fd66::5'),
+      rightOtherVersion: address('10.66.0.1'),
+      silent: address('fd66::9'),
+    },
+  },
+}
+
+function loopback(why: string): typeof privateNetwork {
+  return {
+    networks: {
+      4: {
+        left: [address('127.0.0.1'), address('127.0.0.2')],
+        right: address('127.0.0.1'),
+        rightOtherVersion: address('::1'),
+        silent: why,
+      },
+      6: why,
+    },
+    noMd5: why,
+  }
+}
+
+async function open(network: typeof privateNetwork): Promise<TcpWorld> {
+  const tcp = linuxTcp()
+  return {
+    ...network,
+    left: tcp,
+    right: tcp,
+    async until(condition, what) {
+      const deadline = performance.now() + 10_000
+      while (!condition()) {
+        assert.ok(performance.now() < deadline, `waited 10 s for ${what}`)
+        await sleep(2)
+      }
+    },
+    pass: (ms) => sleep(ms),
+    close: async () => {},
+  }
+}
