@@ -6,7 +6,7 @@ import type { Clock } from '#core/lib/clock.ts'
 /** `pass`: lets at least so many milliseconds go by. */
 export function clockContract(
   name: string,
-  open: () => { clock: Clock; pass(ms: number): Promise<void> },
+  open: () => { clock: Clock; pass: (ms: number) => Promise<void> },
 ): void {
   describe(name, () => {
     it('goes forward', async () => {
