@@ -2,10 +2,11 @@
 import { communityText, largeCommunityText } from '#core/bgp/community.ts'
 import type { PathAttributes } from '#core/bgp/attributes.ts'
 import type { PeerStatus, RouteEntry } from '#core/bgp/io.ts'
-import type { InstancePlan, NodePlan } from '#core/plan/node-plan.ts'
+import type { InstancePlan } from '#core/plan/node-plan.ts'
 import type { PeerRow, RouteRow } from './contract/contract.ts'
 
-const stateNames = {
+/** Session states in the words of the contract. */
+export const stateNames = {
   idle: 'idle',
   connect: 'connect',
   active: 'active',
@@ -65,11 +66,6 @@ export function routeRow(node: string, plan: InstancePlan, entry: RouteEntry, ad
     rejected: entry.rejected,
     reasons: dedupe(reasons.flatMap((why) => why.reasons)),
   }
-}
-
-/** Plan of the instance of this name, if the node has one. */
-export function instancePlan(plan: NodePlan, name: string): InstancePlan | undefined {
-  return plan.instances.find((instance) => instance.config.name === name)
 }
 
 /** `65000 65001 {65010 65011}`; confederation segments in parentheses. */

@@ -1,0 +1,245 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import type { InstanceConfig } from '#core/bgp/config.ts'
+import type { PeerStatus, RouteEntry } from '#core/bgp/io.ts'
+import { address } from '#core/net/address.ts'
+import { prefix } from '#core/net/prefix.ts'
+import type { NodePlan } from '#core/plan/node-plan.ts'
+import type { Service } from '#core/schema/kubernetes.ts'
+import type { NodeState } from '#core/schema/node-state.ts'
+import { clusterBackend, serviceRows, type ClusterView } from './cluster-backend.ts'
+import { getJson } from './contract/client.ts'
+import { listSchema, peerRowSchema, routeRowSchema } from './contract/contract.ts'
+import { serveApi } from './server.ts'
+import { speakerBackend, type SpeakerView } from './speaker-backend.ts'
+
+const service: Service = {
+  apiVersion: 'v1',
+  kind: 'Service',
+  metadata: { namespace: 'default', name: 'nginx' },
+  spec: { type: 'LoadBalancer' },
+  status: {
+    loadBalancer: { ingress: [{ ip: '10.11.0.9' }, { ip: 'fd00:11::9' }] },
+    conditions: [
+      {
+        type: 'herald.dev/AddressAllocated',
+        status: 'True',
+        reason: 'Satisfied',
+        message: 'from pool demo',
+        lastTransitionTime: '2026-11-21T10:00:00Z',
+      },
+    ],
+  },
+}
+
+const why = (rule: string) => [
+  { rule, message: rule, object: { kind: 'Service', namespace: 'default', name: 'nginx' } },
+]
+
+const config: InstanceConfig = {
+  name: 'demo',
+  asn: 65100,
+  routerId: address('172.22.0.3'),
+  routes: [],
+  peers: [
+    {
+      name: 'bird',
+      address: address('172.22.0.5'),
+      port: 179,
+      asn: 65000,
+      passive: false,
+      families: ['ipv4/unicast', 'ipv6/unicast'],
+      ttl: 1,
+      timers: { connectRetrySeconds: 120, holdTimeSeconds: 90, keepaliveSeconds: 30 },
+      importRoutes: false,
+      exportLearned: false,
+    },
+  ],
+}
+
+const plan: NodePlan = {
+  node: 'cilium-worker',
+  problems: [],
+  instances: [
+    {
+      config,
+      reasons: [],
+      peerReasons: { bird: why('PeerSelected') },
+      routeReasons: [
+        { prefix: prefix('10.11.0.9/32'), peer: 'bird', reasons: why('ServiceSelected') },
+        {
+          prefix: prefix('10.241.1.0/24'),
+          peer: 'bird',
+          reasons: [{ rule: 'PodCidr', message: 'pod CIDR' }],
+        },
+      ],
+      withheld: [{ prefix: prefix('fd00:11::9/128'), reasons: why('NoReadyEndpoints') }],
+    },
+  ],
+}
+
+const status: PeerStatus = {
+  peer: 'bird',
+  address: address('172.22.0.5'),
+  port: 179,
+  localAsn: 65100,
+  asn: 65000,
+  state: 'openConfirm',
+  families: [{ family: 'ipv4/unicast', received: 3, accepted: 0, advertised: 2 }],
+  messages: { sent: 4, received: 5 },
+}
+
+const entry: RouteEntry = {
+  prefix: prefix('10.11.0.9/32'),
+  peer: 'bird',
+  attributes: {
+    origin: 'igp',
+    asPath: [
+      { kind: 'sequence', asns: [65100, 65000] },
+      { kind: 'set', asns: [65010, 65011] },
+    ],
+    nextHop: address('172.22.0.3'),
+    communities: [0xffff_ff01],
+    largeCommunities: [[65100, 1, 2]],
+  },
+  since: Date.parse('2026-11-21T10:00:00Z'),
+  best: true,
+}
+
+const speaker: SpeakerView = {
+  version: { version: '1', role: 'speaker', node: 'cilium-worker' },
+  node: 'cilium-worker',
+  plan: () => plan,
+  peers: () => [status],
+  routes: (_instance, _table, { family, peer }) =>
+    family === 'ipv4/unicast' && peer === 'bird' ? [entry] : [],
+  subscribe: () => () => {},
+}
+
+const nodeState = (name: string, endpoint?: string): NodeState => ({
+  apiVersion: 'herald.dev/v1alpha1',
+  kind: 'NodeState',
+  metadata: { name },
+  status: {
+    endpoint,
+    observedAt: '2026-11-21T10:00:00Z',
+    sessions: [
+      {
+        instance: 'demo',
+        peer: 'bird',
+        localAsn: 65100,
+        peerAsn: 65000,
+        peerAddress: '172.22.0.5',
+        peerPort: 179,
+        state: 'openSent',
+        families: [{ afi: 'ipv6', safi: 'unicast', received: 1, accepted: 1, advertised: 1 }],
+        configuredHoldTimeSeconds: 90,
+        configuredKeepaliveSeconds: 30,
+        connectRetrySeconds: 120,
+        multihopTtl: 1,
+        passwordEnabled: false,
+      },
+    ],
+  },
+})
+
+async function withSocketDir(body: (dir: string) => Promise<void>): Promise<void> {
+  const dir = mkdtempSync(join(tmpdir(), 'herald-api-'))
+  try {
+    await body(dir)
+  } finally {
+    rmSync(dir, { recursive: true })
+  }
+}
+
+test('a speaker answers for its node with states, attributes and reasons', async () => {
+  await withSocketDir(async (dir) => {
+    const api = await serveApi(speakerBackend(speaker), join(dir, 's.sock'))
+    try {
+      assert.equal(statSync(join(dir, 's.sock')).mode & 0o777, 0o600)
+      const peers = await getJson(api.url, '/v1/peers', listSchema(peerRowSchema))
+      assert.ok(peers.ok)
+      assert.equal(peers.value.items[0]?.state, 'open_confirm')
+      assert.equal(peers.value.items[0]?.reasons[0]?.rule, 'PeerSelected')
+      const routes = await getJson(api.url, '/v1/routes?view=advertised', listSchema(routeRowSchema))
+      assert.ok(routes.ok)
+      const [row] = routes.value.items
+      assert.equal(row?.asPath, '65100 65000 {65010 65011}')
+      assert.deepEqual(row?.communities, ['no-export', '65100:1:2'])
+      assert.deepEqual([row?.peer, row?.reasons[0]?.rule], ['172.22.0.5', 'ServiceSelected'])
+      const other = await getJson(api.url, '/v1/routes?view=sideways', listSchema(routeRowSchema))
+      assert.ok(!other.ok && other.error.message.startsWith('view:'))
+      const services = await getJson(api.url, '/v1/services', listSchema(routeRowSchema))
+      assert.ok(!services.ok && services.error.kind === 'notFound')
+    } finally {
+      await api.close()
+    }
+  })
+})
+
+test('the cluster asks its speakers, and shows the NodeState of one that is gone with a warning', async () => {
+  await withSocketDir(async (dir) => {
+    const api = await serveApi(speakerBackend(speaker), join(dir, 's.sock'))
+    const view: ClusterView = {
+      version: { version: '1', role: 'controller' },
+      nodeStates: () => [nodeState('cilium-worker', api.url), nodeState('gone', `unix:${dir}/gone.sock`)],
+      services: () => [service],
+      plans: () => [plan],
+      subscribe: () => () => {},
+    }
+    const backend = clusterBackend(view)
+    try {
+      const peers = await backend.peers()
+      assert.deepEqual(
+        peers.items.map(({ node, state, families }) => [node, state, families[0]?.family]),
+        [
+          ['cilium-worker', 'open_confirm', 'ipv4/unicast'],
+          ['gone', 'open_sent', 'ipv6/unicast'],
+        ],
+      )
+      assert.match(
+        peers.warnings.join(),
+        /speaker of gone does not answer; shown is what it reported at 2026/,
+      )
+      const routes = await backend.routes({ view: 'advertised', node: 'cilium-worker' })
+      assert.deepEqual([routes.items.length, routes.warnings], [1, []])
+    } finally {
+      await api.close()
+    }
+  })
+})
+
+test('a Service shows per node what is announced and what is withheld, and why', () => {
+  const empty: NodePlan = { node: 'other', instances: [], problems: [] }
+  const [row] = serviceRows([service, { ...service, spec: { type: 'ClusterIP' } }], [plan, empty])
+  assert.deepEqual(row?.allocation, { rule: 'Satisfied', message: 'from pool demo' })
+  const [first, second] = row?.nodes ?? []
+  assert.deepEqual(
+    first?.announced.map(({ prefix, peer }) => [prefix, peer]),
+    [['10.11.0.9/32', '172.22.0.5']],
+  )
+  assert.deepEqual(
+    first?.withheld.map(({ reasons }) => reasons[0]?.rule),
+    ['NoReadyEndpoints'],
+  )
+  assert.deepEqual(
+    second?.withheld.map(({ reasons }) => reasons[0]?.rule),
+    ['NoInstance'],
+  )
+})
+
+test('a socket left behind is taken over, one in use is not', async () => {
+  await withSocketDir(async (dir) => {
+    const path = join(dir, 's.sock')
+    writeFileSync(path, '')
+    const api = await serveApi(speakerBackend(speaker), path)
+    try {
+      await assert.rejects(serveApi(speakerBackend(speaker), path), /another Herald serves/)
+    } finally {
+      await api.close()
+    }
+  })
+})

@@ -1,0 +1,175 @@
+/**
+ * Answers for a whole cluster: sessions and routes from the speakers themselves where they can be reached, sessions
+ * else from their NodeStates; Services from the plan of every node, with its reasons.
+ */
+import type { SessionState } from '#core/bgp/io.ts'
+import type { Reason } from '#core/lib/reason.ts'
+import { parseAddress } from '#core/net/address.ts'
+import { hostPrefix, type Prefix } from '#core/net/prefix.ts'
+import type { NodePlan } from '#core/plan/node-plan.ts'
+import type { Service } from '#core/schema/kubernetes.ts'
+import type { NodeSession, NodeState } from '#core/schema/node-state.ts'
+import { getJson } from './contract/client.ts'
+import {
+  listSchema,
+  peerRowSchema,
+  routeRowSchema,
+  type List,
+  type PeerRow,
+  type RouteQuery,
+  type RouteRow,
+  type ServiceRow,
+  type Version,
+} from './contract/contract.ts'
+import { stateNames } from './rows.ts'
+import type { ApiBackend } from './server.ts'
+
+/** What the controller knows of its cluster. */
+export interface ClusterView {
+  version: Version
+  nodeStates(): NodeState[]
+  services(): Service[]
+  /** Plans of all nodes, as their speakers make them. */
+  plans(): NodePlan[]
+  subscribe(changed: () => void): () => void
+}
+
+/** Speakers answer at once; one that does not within this time is gone. */
+const speakerTimeoutMs = 1000
+
+export function clusterBackend(view: ClusterView): ApiBackend {
+  return {
+    version: () => view.version,
+    subscribe: (changed) => view.subscribe(changed),
+    peers: () => gather(view, '/v1/peers', peerRowSchema, fallbackPeers),
+    routes: (query) => routes(view, query),
+    services: () => ({ items: serviceRows(view.services(), view.plans()), warnings: [] }),
+  }
+}
+
+async function routes(view: ClusterView, query: RouteQuery): Promise<List<RouteRow>> {
+  const parameters = new URLSearchParams(
+    Object.entries(query).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  )
+  const states = view.nodeStates().filter(({ metadata }) => (query.node ?? metadata.name) === metadata.name)
+  const path = `/v1/routes?${parameters.toString()}`
+  return gather({ ...view, nodeStates: () => states }, path, routeRowSchema, () => [])
+}
+
+/** One list of what all speakers answer; for those that do not, what `fallback` makes of their last NodeState. */
+async function gather<T extends PeerRow | RouteRow>(
+  view: Pick<ClusterView, 'nodeStates'>,
+  path: string,
+  row: typeof peerRowSchema | typeof routeRowSchema,
+  fallback: (state: NodeState) => T[],
+): Promise<List<T>> {
+  const answers = await Promise.all(
+    view.nodeStates().map(async (state) => {
+      const endpoint = state.status?.endpoint
+      if (endpoint === undefined) return { items: fallback(state), warnings: [] }
+      const answer = await getJson(endpoint, path, listSchema(row), speakerTimeoutMs)
+      if (answer.ok) return answer.value as List<T>
+      const items = fallback(state)
+      const shown =
+        items.length > 0 ? `; shown is what it reported at ${state.status?.observedAt ?? 'some time'}` : ''
+      return { items, warnings: [`the speaker of ${state.metadata.name} does not answer${shown}`] }
+    }),
+  )
+  return {
+    items: answers.flatMap((answer) => answer.items),
+    warnings: answers.flatMap((answer) => answer.warnings),
+  }
+}
+
+function fallbackPeers(state: NodeState): PeerRow[] {
+  return (state.status?.sessions ?? []).map((session) => peerRowOfSession(state.metadata.name, session))
+}
+
+function peerRowOfSession(node: string, session: NodeSession): PeerRow {
+  const sessionState: SessionState = session.state
+  return {
+    node,
+    instance: session.instance,
+    peer: session.peer,
+    localAsn: session.localAsn,
+    asn: session.peerAsn,
+    address: session.peerAddress,
+    port: session.peerPort,
+    state: stateNames[sessionState],
+    since: session.since,
+    holdTimeSeconds: session.appliedHoldTimeSeconds,
+    keepaliveSeconds: session.appliedKeepaliveSeconds,
+    routerId: session.routerId,
+    families: session.families.map(({ afi, safi, ...counts }) => ({ family: `${afi}/${safi}`, ...counts })),
+    lastError: session.lastError,
+    reasons: [],
+  }
+}
+
+/** LoadBalancer Services with what every node announces and withholds for them. */
+export function serviceRows(services: readonly Service[], plans: readonly NodePlan[]): ServiceRow[] {
+  return services
+    .filter((service) => service.spec?.type === 'LoadBalancer')
+    .toSorted((a, b) => (fullName(a) < fullName(b) ? -1 : 1))
+    .map((service) => {
+      const addresses = (service.status?.loadBalancer?.ingress ?? []).flatMap(({ ip }) => ip ?? [])
+      const prefixes = new Set(
+        addresses.flatMap((text) => {
+          const parsed = parseAddress(text)
+          return parsed.ok ? [hostPrefix(parsed.value)] : []
+        }),
+      )
+      return {
+        namespace: service.metadata.namespace ?? 'default',
+        name: service.metadata.name,
+        addresses,
+        allocation: allocationReason(service),
+        nodes: plans.map((plan) => onNode(service, prefixes, plan)),
+      }
+    })
+}
+
+function onNode(
+  service: Service,
+  prefixes: ReadonlySet<Prefix>,
+  plan: NodePlan,
+): ServiceRow['nodes'][number] {
+  const concerns = (reasons: readonly Reason[]) =>
+    reasons.some(
+      ({ object }) =>
+        object?.kind === 'Service' &&
+        object.name === service.metadata.name &&
+        object.namespace === service.metadata.namespace,
+    )
+  const announced = plan.instances.flatMap((instance) =>
+    instance.routeReasons
+      .filter((route) => prefixes.has(route.prefix))
+      .map(({ prefix, peer, reasons }) => ({
+        prefix,
+        peer: instance.config.peers.find((candidate) => candidate.name === peer)?.address ?? peer,
+        reasons,
+      })),
+  )
+  const withheld = plan.instances.flatMap((instance) =>
+    instance.withheld
+      .filter(({ prefix, reasons }) => (prefix !== undefined && prefixes.has(prefix)) || concerns(reasons))
+      .map(({ prefix, reasons }) => ({ prefix, reasons })),
+  )
+  if (announced.length === 0 && withheld.length === 0 && plan.instances.length === 0) {
+    withheld.push({
+      prefix: undefined,
+      reasons: [{ rule: 'NoInstance', message: 'no BGP instance is configured for this node' }],
+    })
+  }
+  return { node: plan.node, announced, withheld }
+}
+
+function allocationReason(service: Service): Reason {
+  const condition = service.status?.conditions?.find(({ type }) => type === 'herald.dev/AddressAllocated')
+  if (condition !== undefined) return { rule: condition.reason, message: condition.message }
+  return { rule: 'NotYetSeen', message: 'the controller has not looked at it yet' }
+}
+
+function fullName(service: Service): string {
+  return `${service.metadata.namespace}/${service.metadata.name}`
+}
