@@ -48,7 +48,7 @@ export interface Update {
   faults: UpdateFault[]
 }
 
-/** Prefixes of one family in wire form (length octet, then as few octets as hold it), each of valid length. */
+/** Prefixes of one family in wire form (length octet, then as few octets as hold it): valid lengths, no host bits. */
 export interface NlriBlock {
   family: Family
   nlri: Uint8Array
@@ -61,7 +61,7 @@ export interface NextHop {
 
 /** One malformed thing in an UPDATE and the milder answer that was given (RFC 7606 §2). */
 export interface UpdateFault {
-  /** Attribute type code. */
+  /** Attribute type code. 0: the fault is not in an attribute. */
   attribute: number
   answer: 'attributeDiscard' | 'treatAsWithdraw'
   /** RFC and section that ask for this answer, and what was wrong: `RFC 7606 §7.1: ORIGIN of value 7`. */
@@ -82,7 +82,8 @@ export interface Keepalive {
 /** RFC 2918 §3. */
 export interface RouteRefresh {
   kind: 'routeRefresh'
-  family: Family
+  /** Absent: a family or subtype that Herald does not speak; to be ignored (RFC 2918 §4, RFC 7313 §5). */
+  family: Family | undefined
 }
 
 /** The NOTIFICATION that answers an error in a message; sending it ends the session (RFC 4271 §6). */

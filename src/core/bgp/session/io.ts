@@ -1,0 +1,99 @@
+/**
+ * What a BGP session is told and what it asks for, as plain data. A session is one neighbour's finite state machine
+ * (RFC 4271 §8); whoever runs it frames and decodes the bytes of its connections and encodes what it sends.
+ */
+import type { Address } from '#core/net/address.ts'
+import type { Family } from '../family.ts'
+import type { ConnectionEnds, ConnectionId } from '../io.ts'
+import type { PeerTimers } from '../config.ts'
+import type { Message, MessageError, Notification, Update } from '../wire/message.ts'
+
+/** The part of an instance and of one of its peers that the session depends on. */
+export interface SessionConfig {
+  localAsn: number
+  /** An IPv4 address, not 0.0.0.0. */
+  routerId: Address
+  /** The neighbour's expected AS number; 0: any. */
+  remoteAsn: number
+  /** Whether connections are IPv4 or IPv6, and so what an extended next hop would be, shows in this. */
+  remoteAddress: Address
+  /** Never dial (RFC 4271 §8.1.1 PassiveTcpEstablishment). */
+  passive: boolean
+  /** At least one. */
+  families: Family[]
+  timers: PeerTimers
+}
+
+/** What comes with every step beside the input. */
+export interface StepContext {
+  /** Milliseconds; never less than in an earlier step. */
+  now: number
+  /** Random, in [0, 1): jitter of the timers that this step starts (RFC 4271 §10). */
+  fraction: number
+  /** The number that a `dial` in this step's outputs gets; at most one is made per step. */
+  nextConnection: ConnectionId
+}
+
+export type SessionInput =
+  /** Let the session come up: an automatic start (RFC 4271 §8.1.2, events 3, 5 and 7). */
+  | { kind: 'start' }
+  /** End it with this Cease subcode (RFC 4486) and keep it down. `text` is for people (RFC 9003), up to 255 bytes. */
+  | { kind: 'stop'; subcode: number; text?: string }
+  /** The connection asked for by `dial` is open. */
+  | { kind: 'dialed'; connection: ConnectionId; ends: ConnectionEnds }
+  | { kind: 'dialFailed'; connection: ConnectionId; reason: string }
+  /** The neighbour opened a connection. */
+  | { kind: 'accepted'; connection: ConnectionId; ends: ConnectionEnds }
+  | { kind: 'received'; connection: ConnectionId; message: Message }
+  /** A message could not be understood; framing or decoding gave this error. Nothing after it can be read. */
+  | { kind: 'malformed'; connection: ConnectionId; error: MessageError }
+  /** The connection ended without an own `close`. */
+  | { kind: 'closed'; connection: ConnectionId; reason: string }
+  | { kind: 'tick' }
+
+export type SessionOutput =
+  | { kind: 'dial'; connection: ConnectionId }
+  | { kind: 'send'; connection: ConnectionId; message: SessionMessage }
+  /** After what was sent has gone out. Nothing more is said about this connection by either side. */
+  | { kind: 'close'; connection: ConnectionId }
+  /** Established: routes may be exchanged over this connection, to which `update` and `routeRefresh` belong too. */
+  | { kind: 'up'; connection: ConnectionId; negotiated: Negotiated }
+  | { kind: 'update'; update: Update }
+  /** The neighbour asks for all routes of this negotiated family again (RFC 2918 §4). */
+  | { kind: 'routeRefresh'; family: Family }
+  /** No longer Established: forget the neighbour's routes. */
+  | { kind: 'down'; ending: Ending }
+  /** An attempt to come up failed before Established. */
+  | { kind: 'failed'; ending: Ending }
+
+/** What a session itself sends. UPDATE and ROUTE-REFRESH are sent by the RIB. */
+export type SessionMessage = Exclude<Message, { kind: 'update' | 'routeRefresh' }>
+
+/** Why a session or an attempt ended. */
+export interface Ending {
+  /** Who ended it: a NOTIFICATION `sent` or `received`, or neither (the connection, a timer, a user). */
+  direction: 'sent' | 'received' | 'local'
+  /** For people, one sentence without a full stop. */
+  reason: string
+  notification?: Notification
+}
+
+/** What both OPENs together say about a session. Serves as the {@link UpdateContext} of decoding. */
+export interface Negotiated {
+  /** The neighbour's. */
+  asn: number
+  routerId: Address
+  kind: 'ebgp' | 'ibgp'
+  /** Those that both sides offered, in the order of `families`; at least one. */
+  families: Family[]
+  /** 0: the session never expires and no KEEPALIVE is sent. */
+  holdTimeSeconds: number
+  keepaliveSeconds: number
+  /** AS numbers of four octets in AS_PATH and AGGREGATOR (RFC 6793). */
+  fourOctetAsn: boolean
+  /** Families whose next hop may be of the other IP version (RFC 8950), in both directions. */
+  extendedNextHop: Family[]
+  /** The neighbour takes ROUTE-REFRESH (RFC 2918). */
+  routeRefresh: boolean
+  ends: ConnectionEnds
+}

@@ -1,0 +1,127 @@
+/**
+ * Prefixes as bytes (RFC 4271 §4.3): a length octet and then as few octets as hold that many bits. A block is such
+ * prefixes one after another. Walking a validated block allocates nothing:
+ *
+ *     for (let at = 0; at < nlri.length; at = nlriNext(nlri, at)) { … nlri[at] is the prefix length … }
+ */
+import { addressBits, addressBytes, addressFromBytes } from '#core/net/address.ts'
+import { lengthOf, networkOf, prefixOf, prefixVersion, type Prefix } from '#core/net/prefix.ts'
+import type { Family } from '../family.ts'
+import type { NlriBlock } from './message.ts'
+
+/** Number of octets that hold `bits` bits. */
+export function octetsOf(bits: number): number {
+  return (bits + 7) >>> 3
+}
+
+/** Index of the prefix after the one at `at`. The block must have been validated. */
+export function nlriNext(nlri: Uint8Array, at: number): number {
+  return at + 1 + octetsOf(nlri[at]!)
+}
+
+/** Number of prefixes in a validated block. */
+export function nlriCount(nlri: Uint8Array): number {
+  let count = 0
+  for (let at = 0; at < nlri.length; at = nlriNext(nlri, at)) count++
+  return count
+}
+
+/** The prefix at `at` of a validated block. Host bits that are set are cleared (RFC 4271 §4.3). */
+export function nlriPrefix(family: Family, nlri: Uint8Array, at: number): Prefix {
+  const length = nlri[at]!
+  const bytes = new Uint8Array(family === 'ipv4/unicast' ? 4 : 16)
+  bytes.set(nlri.subarray(at + 1, at + 1 + octetsOf(length)))
+  return prefixOf(addressFromBytes(bytes), length)
+}
+
+/** All prefixes of a validated block, in its order. */
+export function nlriPrefixes(block: NlriBlock): Prefix[] {
+  const prefixes: Prefix[] = []
+  for (let at = 0; at < block.nlri.length; at = nlriNext(block.nlri, at)) {
+    prefixes.push(nlriPrefix(block.family, block.nlri, at))
+  }
+  return prefixes
+}
+
+/** One prefix in wire form. */
+export function encodePrefix(prefix: Prefix): Uint8Array {
+  const length = lengthOf(prefix)
+  const octets = octetsOf(length)
+  const nlri = new Uint8Array(1 + octets)
+  nlri[0] = length
+  nlri.set(addressBytes(networkOf(prefix)).subarray(0, octets), 1)
+  return nlri
+}
+
+/** Prefixes of one IP version as a block, in their order. */
+export function encodePrefixes(prefixes: readonly Prefix[]): Uint8Array {
+  const parts = prefixes.map(encodePrefix)
+  const nlri = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
+  let at = 0
+  for (const part of parts) {
+    nlri.set(part, at)
+    at += part.length
+  }
+  return nlri
+}
+
+/** Prefixes as blocks of one family each, IPv4 first; families without a prefix are left out. */
+export function nlriBlocks(prefixes: readonly Prefix[]): NlriBlock[] {
+  const blocks: NlriBlock[] = []
+  const ipv4 = prefixes.filter((prefix) => prefixVersion(prefix) === 4)
+  const ipv6 = prefixes.filter((prefix) => prefixVersion(prefix) === 6)
+  if (ipv4.length > 0) blocks.push({ family: 'ipv4/unicast', nlri: encodePrefixes(ipv4) })
+  if (ipv6.length > 0) blocks.push({ family: 'ipv6/unicast', nlri: encodePrefixes(ipv6) })
+  return blocks
+}
+
+/** What a block from a peer holds. `nlri` is canonical: every host bit is zero; it is the given array if that was. */
+export type CheckedNlri =
+  /** A length beyond the family's, or a prefix that overruns the block (RFC 7606 §5.3): nothing in it can be trusted. */
+  | { kind: 'malformed'; at: number }
+  /** `ignored`: how many prefixes were left out for being multicast (RFC 4271 §6.3, last paragraph). */
+  | { kind: 'checked'; nlri: Uint8Array; ignored: number }
+
+/** Validates a block of `family`. Copies only if something must change. */
+export function checkNlri(family: Family, nlri: Uint8Array): CheckedNlri {
+  const maxBits = addressBits(family === 'ipv4/unicast' ? 4 : 6)
+  let clean = true
+  let at = 0
+  while (at < nlri.length) {
+    const length = nlri[at]!
+    const next = at + 1 + octetsOf(length)
+    if (length > maxBits || next > nlri.length) return { kind: 'malformed', at }
+    if (hasHostBits(nlri, length, next) || isMulticast(family, nlri, at)) clean = false
+    at = next
+  }
+  return clean ? { kind: 'checked', nlri, ignored: 0 } : cleaned(family, nlri)
+}
+
+function cleaned(family: Family, nlri: Uint8Array): CheckedNlri {
+  const copy = new Uint8Array(nlri.length)
+  let end = 0
+  let ignored = 0
+  for (let at = 0, next = 0; at < nlri.length; at = next) {
+    next = nlriNext(nlri, at)
+    if (isMulticast(family, nlri, at)) {
+      ignored++
+      continue
+    }
+    copy.set(nlri.subarray(at, next), end)
+    end += next - at
+    const used = nlri[at]! & 7
+    if (used !== 0) copy[end - 1] = copy[end - 1]! & (0xff00 >> used)
+  }
+  return { kind: 'checked', nlri: copy.slice(0, end), ignored }
+}
+
+function hasHostBits(nlri: Uint8Array, length: number, next: number): boolean {
+  const used = length & 7
+  return used !== 0 && (nlri[next - 1]! & (0xff >> used)) !== 0
+}
+
+/** Inside 224.0.0.0/4 or ff00::/8. */
+function isMulticast(family: Family, nlri: Uint8Array, at: number): boolean {
+  if (family === 'ipv4/unicast') return nlri[at]! >= 4 && (nlri[at + 1]! & 0xf0) === 0xe0
+  return nlri[at]! >= 8 && nlri[at + 1] === 0xff
+}
