@@ -1,10 +1,10 @@
 /** What a dialect makes of foreign resources, and what the controller and `plan` work on. */
-import type { Problem } from '#core/lib/reason.ts'
+import type { ObjectRef, Problem, Reason } from '#core/lib/reason.ts'
 import type { AddressPool } from '#core/schema/address-pool.ts'
 import type { BGPAdvertisement } from '#core/schema/bgp-advertisement.ts'
 import type { BGPInstance } from '#core/schema/bgp-instance.ts'
 import type { BGPPeer } from '#core/schema/bgp-peer.ts'
-import type { KubeObject } from '#core/schema/object.ts'
+import { refOf, type KubeObject } from '#core/schema/object.ts'
 
 /** A native resource with the object that it was made from: itself, or a foreign one whose status and events report on it. */
 export interface Derived<T> {
@@ -14,8 +14,11 @@ export interface Derived<T> {
    */
   resource: T
   source: KubeObject
-  /** Where `source` says what the resource says: paths in the source by paths in the resource. Absent: the same paths. */
-  sourceFields?: Record<string, string>
+  /**
+   * Where users said what the resource says, by paths in the resource: paths in `source`, or in yet another object.
+   * Absent: the same paths in `source`.
+   */
+  sourceFields?: Record<string, string | { object: ObjectRef; field: string }>
 }
 
 /** A pool, and whether it may be used. */
@@ -34,15 +37,20 @@ export interface NativeSet {
   problems: Problem[]
 }
 
-/** The path in the source that gave the resource its `field`: of the longest known path that `field` starts with. */
-export function sourceField(derived: Derived<unknown>, field: string): string {
-  const { sourceFields } = derived
-  if (sourceFields === undefined) return field
+/** The object and field in which users said what is at `path` in the resource. */
+export function sourceOf(derived: Derived<unknown>, path: string): { object: ObjectRef; field: string } {
+  const object = refOf(derived.source)
   let best: string | undefined
-  for (const path of Object.keys(sourceFields)) {
-    const rest = field.slice(path.length)
-    if (!field.startsWith(path) || (rest !== '' && rest[0] !== '.' && rest[0] !== '[')) continue
-    if (best === undefined || path.length > best.length) best = path
+  for (const known of Object.keys(derived.sourceFields ?? {})) {
+    const rest = path.slice(known.length)
+    if (!path.startsWith(known) || (rest !== '' && rest[0] !== '.' && rest[0] !== '[')) continue
+    if (best === undefined || known.length > best.length) best = known
   }
-  return best === undefined ? field : (sourceFields[best] ?? field)
+  const found = best === undefined ? path : (derived.sourceFields?.[best] ?? path)
+  return typeof found === 'string' ? { object, field: found } : found
+}
+
+/** A reason that points to what users wrote for `path` in the resource. */
+export function reasonFrom(derived: Derived<unknown>, path: string, rule: string, message: string): Reason {
+  return { rule, message, ...sourceOf(derived, path) }
 }

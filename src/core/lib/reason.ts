@@ -33,6 +33,8 @@ export interface Problem {
   field?: string
   /** The other object, when two are in conflict. */
   other?: ObjectRef
+  /** Names of the nodes on which it matters. Absent: on all. */
+  nodes?: string[]
 }
 
 /** `Kind namespace/name`, or `Kind name` for cluster-scoped objects. */

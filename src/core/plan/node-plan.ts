@@ -1,6 +1,6 @@
 /** What one node should do: the desired state that `plan` derives from a snapshot, each item with its reasons. */
 import type { InstanceConfig } from '#core/bgp/config.ts'
-import type { Problem, Reason } from '#core/lib/reason.ts'
+import type { ObjectRef, Problem, Reason } from '#core/lib/reason.ts'
 import type { Prefix } from '#core/net/prefix.ts'
 
 export interface NodePlan {
@@ -12,6 +12,8 @@ export interface NodePlan {
 
 export interface InstancePlan {
   config: InstanceConfig
+  /** The object of the user's that it comes from. */
+  source?: ObjectRef
   /** Why this instance is on this node. */
   reasons: Reason[]
   /** By name of the peer: why it is a peer here. */

@@ -5,8 +5,8 @@
  * an API server refuses most mistakes already.
  */
 import { z } from 'zod'
-import { parseAddress, versionOf } from '#core/net/address.ts'
-import { parsePrefix } from '#core/net/prefix.ts'
+import { addressBits, parseAddress, versionOf } from '#core/net/address.ts'
+import { lengthOf, parsePrefix, prefixVersion } from '#core/net/prefix.ts'
 import { parseRange } from '#core/net/range.ts'
 import type { LabelSelector } from './object.ts'
 
@@ -26,29 +26,61 @@ export const patterns = {
   range: `^(${ipv4}(/${length4}|-${ipv4})?|${ipv6}(/${length6}|-${ipv6})?)$`,
 } as const
 
-/** A string that `parse` accepts; its error becomes the message of the problem. */
-function text(parse: (text: string) => { ok: true } | { ok: false; error: string }, pattern: string) {
+/** A string that `parse` accepts; its error becomes the message of the problem, `hint` its hint. */
+export function textField(
+  parse: (text: string) => { ok: true } | { ok: false; error: string },
+  pattern: string,
+  hint: string,
+) {
   return z
     .string()
     .superRefine((value, context) => {
       const parsed = parse(value)
-      if (!parsed.ok) context.addIssue({ code: 'custom', message: parsed.error })
+      if (!parsed.ok) context.addIssue({ code: 'custom', message: parsed.error, params: { hint } })
     })
     .meta({ pattern })
 }
 
-export const addressField = text(parseAddress, patterns.address)
+export const addressField = textField(
+  parseAddress,
+  patterns.address,
+  'write an IPv4 or IPv6 address without a prefix length',
+)
 
-export const ipv4Field = text((value) => {
-  const parsed = parseAddress(value)
-  if (parsed.ok && versionOf(parsed.value) === 4 && parsed.value !== '0.0.0.0') return { ok: true }
-  return { ok: false, error: `"${value}" is not an IPv4 address` }
-}, patterns.ipv4)
+export const ipv4Field = textField(
+  (value) => {
+    const parsed = parseAddress(value)
+    if (parsed.ok && versionOf(parsed.value) === 4 && parsed.value !== '0.0.0.0') return { ok: true }
+    return { ok: false, error: `"${value}" is not an IPv4 address` }
+  },
+  patterns.ipv4,
+  'write four numbers from 0 to 255 with dots between them',
+)
 
-export const prefixField = text((value) => parsePrefix(value), patterns.prefix)
+export const prefixField = textField(
+  parsePrefix,
+  patterns.prefix,
+  'write a network such as 10.0.0.0/24 or fd00::/64',
+)
+
+/** A prefix of one address. */
+export const hostPrefixField = textField(
+  (value) => {
+    const parsed = parsePrefix(value)
+    if (!parsed.ok) return parsed
+    if (lengthOf(parsed.value) === addressBits(prefixVersion(parsed.value))) return { ok: true }
+    return { ok: false, error: `"${value}" is a network and not one address` }
+  },
+  patterns.hostPrefix,
+  'write the address with /32 (IPv4) or /128 (IPv6) at its end',
+)
 
 /** A prefix, a range `first-last` or an address. */
-export const rangeField = text(parseRange, patterns.range)
+export const rangeField = textField(
+  parseRange,
+  patterns.range,
+  'write a network (10.0.0.0/24), a range (10.0.0.10-10.0.0.20) or an address',
+)
 
 export const portField = z.int().min(1).max(65535)
 

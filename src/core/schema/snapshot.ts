@@ -1,4 +1,5 @@
 /** All that Herald observed in one cluster at one moment: the input of the controller and of `plan`. */
+import type { Problem } from '#core/lib/reason.ts'
 import type { EndpointSlice, Namespace, Node, Secret, Service } from './kubernetes.ts'
 import type { KubeObject } from './object.ts'
 
@@ -10,9 +11,11 @@ export interface Snapshot {
   secrets: Secret[]
   /**
    * Herald's own resources and those of other systems, as the API server gave them: neither validated nor sorted.
-   * Dialects and `native.ts` make typed resources of them.
+   * `core/dialect/native.ts` makes typed resources of them.
    */
   custom: KubeObject[]
+  /** What is wrong with objects in whose place their last valid version stands: see `withLastValid`. */
+  problems?: Problem[]
 }
 
 export const emptySnapshot: Snapshot = {

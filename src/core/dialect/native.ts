@@ -1,0 +1,171 @@
+/**
+ * From what is in the cluster to native resources: Herald's own, and those that the dialects obeyed make of foreign ones.
+ * An object that is not valid becomes problems and is left out.
+ */
+import { compareText } from '#core/lib/order.ts'
+import { showProblem, type Problem } from '#core/lib/reason.ts'
+import type { AddressPool } from '#core/schema/address-pool.ts'
+import type { BGPAdvertisement } from '#core/schema/bgp-advertisement.ts'
+import type { BGPInstance } from '#core/schema/bgp-instance.ts'
+import type { BGPPeer } from '#core/schema/bgp-peer.ts'
+import { refOf, type KubeObject } from '#core/schema/object.ts'
+import { typeOf, type ResourceType } from '#core/schema/resource-type.ts'
+import type { Snapshot } from '#core/schema/snapshot.ts'
+import { parseSpec } from '#core/schema/validate.ts'
+import { compareAge } from './age.ts'
+import { ciliumResources, lastValidAnnotations } from './cilium/cilium.ts'
+import type { Derived, NativeSet } from './native-set.ts'
+import { settlePools } from './pool-conflict.ts'
+
+/** The result depends on what is in the snapshot and not on its order. `dialects`: those to obey beside the native one. */
+export function nativeSet(snapshot: Snapshot, dialects: readonly string[]): NativeSet {
+  const set: NativeSet = {
+    pools: [],
+    instances: [],
+    peers: [],
+    advertisements: [],
+    problems: [...(snapshot.problems ?? [])],
+  }
+  const valid: KubeObject[] = []
+  for (const object of uniqueObjects(snapshot.custom)) {
+    const type = obeyedType(object, dialects)
+    if (type?.spec === undefined) continue
+    const parsed = parseSpec(object, type.spec)
+    if (parsed.ok) valid.push({ ...object, spec: parsed.value } as KubeObject)
+    else set.problems.push(...parsed.error)
+  }
+  for (const resource of valid) addNative(set, resource)
+  if (dialects.includes('cilium')) {
+    const cilium = ciliumResources(valid, snapshot.nodes)
+    set.pools.push(...cilium.pools)
+    set.instances.push(...cilium.instances)
+    set.peers.push(...cilium.peers)
+    set.advertisements.push(...cilium.advertisements)
+    set.problems.push(...cilium.problems)
+  }
+  set.pools = settlePools(set.pools)
+  for (const { conflict } of set.pools) if (conflict !== undefined) set.problems.push(conflict)
+  set.problems.push(...unknownNames(set))
+  for (const list of [set.pools, set.instances, set.peers, set.advertisements]) list.sort(compareNames)
+  set.problems = canonicalProblems(set.problems)
+  return set
+}
+
+/**
+ * The snapshot with the last valid spec in place of each spec that is not valid, so that what ran keeps running.
+ * `previous` is what this function gave for the snapshot before. An object that never was valid stays as it is.
+ */
+export function withLastValid(
+  previous: Snapshot | undefined,
+  snapshot: Snapshot,
+  dialects: readonly string[],
+): Snapshot {
+  if (previous === undefined) return snapshot
+  const earlier = new Map(previous.custom.map((object) => [identity(object), object]))
+  const problems: Problem[] = []
+  const custom = snapshot.custom.map((object) => {
+    const type = obeyedType(object, dialects)
+    const old = earlier.get(identity(object))
+    if (type?.spec === undefined || old === undefined) return object
+    const parsed = parseSpec(object, type.spec)
+    if (parsed.ok || !parseSpec(old, type.spec).ok) return object
+    problems.push(...parsed.error)
+    return { ...object, spec: (old as { spec?: unknown }).spec } as KubeObject
+  })
+  const annotations = dialects.includes('cilium')
+    ? lastValidAnnotations(previous.nodes, snapshot.nodes)
+    : { nodes: snapshot.nodes, problems: [] }
+  problems.push(...annotations.problems)
+  if (problems.length === 0) return snapshot
+  return { ...snapshot, custom, nodes: annotations.nodes, problems: canonicalProblems(problems) }
+}
+
+/** Sorted, each once. */
+export function canonicalProblems(problems: readonly Problem[]): Problem[] {
+  const keyed = new Map(
+    problems.map((problem) => [`${showProblem(problem)}\n${JSON.stringify(problem)}`, problem]),
+  )
+  return [...keyed].toSorted(([a], [b]) => compareText(a, b)).map(([, problem]) => problem)
+}
+
+function obeyedType(object: KubeObject, dialects: readonly string[]): ResourceType | undefined {
+  const type = typeOf(object)
+  if (type === undefined) return undefined
+  return type.dialect === 'native' || dialects.includes(type.dialect) ? type : undefined
+}
+
+/** The same object may come by two API versions. The one that the type prefers counts. */
+function uniqueObjects(objects: readonly KubeObject[]): KubeObject[] {
+  const byName = new Map<string, KubeObject>()
+  for (const object of objects) {
+    const type = typeOf(object)
+    if (type === undefined) continue
+    const key = `${type.group}/${type.kind}/${object.metadata.name}`
+    const other = byName.get(key)
+    const rank = (o: KubeObject) =>
+      type.versions.findIndex((version) => o.apiVersion === `${type.group}/${version}`)
+    if (other === undefined || rank(object) < rank(other)) byName.set(key, object)
+  }
+  return [...byName.values()].toSorted(compareAge)
+}
+
+function addNative(set: NativeSet, resource: KubeObject): void {
+  if (typeOf(resource)?.dialect !== 'native') return
+  switch (resource.kind) {
+    case 'AddressPool':
+      set.pools.push({ resource: resource as AddressPool, source: resource })
+      break
+    case 'BGPInstance':
+      set.instances.push({ resource: resource as BGPInstance, source: resource })
+      break
+    case 'BGPPeer':
+      set.peers.push({ resource: resource as BGPPeer, source: resource })
+      break
+    case 'BGPAdvertisement':
+      set.advertisements.push({ resource: resource as BGPAdvertisement, source: resource })
+      break
+  }
+}
+
+/** Peers and advertisements that name what does not exist: they work for the rest. */
+function unknownNames(set: NativeSet): Problem[] {
+  const problems: Problem[] = []
+  const instances = new Set(set.instances.map(({ resource }) => resource.metadata.name))
+  const peers = new Set(set.peers.map(({ resource }) => resource.metadata.name))
+  const check = (
+    source: KubeObject,
+    field: string,
+    kind: string,
+    names: string[] = [],
+    known: Set<string>,
+  ) => {
+    for (const [i, name] of names.entries()) {
+      if (known.has(name)) continue
+      problems.push({
+        rule: 'UnknownName',
+        message: `there is no valid ${kind} "${name}"`,
+        hint: `create it, or mend the name`,
+        object: refOf(source),
+        field: `${field}[${i}]`,
+      })
+    }
+  }
+  for (const { resource, source } of [...set.peers, ...set.advertisements]) {
+    if (source.kind !== resource.kind) continue
+    check(source, 'spec.instances', 'BGPInstance', resource.spec.instances, instances)
+    if (resource.kind === 'BGPAdvertisement') {
+      check(source, 'spec.peers', 'BGPPeer', resource.spec.peers, peers)
+    }
+  }
+  return problems
+}
+
+function compareNames(a: Derived<KubeObject>, b: Derived<KubeObject>): number {
+  return compareText(a.resource.metadata.name, b.resource.metadata.name)
+}
+
+/** An object that was deleted and made again is another one. */
+function identity(object: KubeObject): string {
+  const { namespace = '', name, uid = '' } = object.metadata
+  return `${object.apiVersion}/${object.kind}/${namespace}/${name}/${uid}`
+}

@@ -1,0 +1,154 @@
+/**
+ * What one node should do, of everything that is in the cluster: the place where Kubernetes words become BGP words.
+ *
+ * The plan depends on what the snapshot holds and not on its order: equal snapshots give equal plans.
+ */
+import { compareAge } from '#core/dialect/age.ts'
+import { canonicalProblems, nativeSet } from '#core/dialect/native.ts'
+import type { Derived, NativeSet } from '#core/dialect/native-set.ts'
+import { reasonFrom, sourceOf } from '#core/dialect/native-set.ts'
+import { compareText } from '#core/lib/order.ts'
+import type { Problem, Reason } from '#core/lib/reason.ts'
+import type { BGPInstance } from '#core/schema/bgp-instance.ts'
+import type { Node } from '#core/schema/kubernetes.ts'
+import { refOf, selectorMatches } from '#core/schema/object.ts'
+import type { Snapshot } from '#core/schema/snapshot.ts'
+import type { InstancePlan, NodePlan } from './node-plan.ts'
+import { planPeers } from './plan-peers.ts'
+import { planRoutes } from './plan-routes.ts'
+import { routerIdOf } from './router-id.ts'
+import { serviceViews, type ServiceView } from './service-view.ts'
+
+/**
+ * `dialects`: those to obey beside the native resources. To keep running what an invalid change would take away, give the
+ * snapshot through `withLastValid` first.
+ */
+export function planNode(snapshot: Snapshot, nodeName: string, dialects: readonly string[]): NodePlan {
+  const set = nativeSet(snapshot, dialects)
+  const concerning = set.problems.filter(({ nodes }) => nodes === undefined || nodes.includes(nodeName))
+  const node = snapshot.nodes.find(({ metadata }) => metadata.name === nodeName)
+  if (node === undefined) {
+    const missing: Problem = {
+      rule: 'NodeNotFound',
+      message: `there is no Node "${nodeName}" in the cluster, so nothing runs here`,
+      hint: 'start the speaker with the name of a Node',
+      object: { kind: 'Node', name: nodeName },
+    }
+    return { node: nodeName, instances: [], problems: canonicalProblems([...concerning, missing]) }
+  }
+  const problems = [...concerning]
+  const services = serviceViews(snapshot, nodeName)
+  const ports = new Map<number, Derived<BGPInstance>>()
+  const instances: InstancePlan[] = []
+  for (const instance of set.instances.toSorted(byAge)) {
+    if (!runsOn(instance.resource, node)) continue
+    instances.push(planInstance({ set, snapshot, node, services, problems, ports }, instance))
+  }
+  return {
+    node: nodeName,
+    instances: instances.toSorted((a, b) => compareText(a.config.name, b.config.name)),
+    problems: canonicalProblems(problems),
+  }
+}
+
+/** What the plan of an instance is made of. It adds to `problems` and, for its listening port, to `ports`. */
+export interface PlanContext {
+  set: NativeSet
+  snapshot: Snapshot
+  node: Node
+  services: readonly ServiceView[]
+  problems: Problem[]
+  ports: Map<number, Derived<BGPInstance>>
+}
+
+function byAge(a: Derived<BGPInstance>, b: Derived<BGPInstance>): number {
+  return compareAge(a.source, b.source) || compareText(a.resource.metadata.name, b.resource.metadata.name)
+}
+
+function runsOn({ spec }: BGPInstance, node: Node): boolean {
+  if (spec.nodes !== undefined && !spec.nodes.includes(node.metadata.name)) return false
+  return selectorMatches(spec.nodeSelector ?? {}, node.metadata.labels ?? {})
+}
+
+function planInstance(context: PlanContext, instance: Derived<BGPInstance>): InstancePlan {
+  const { spec, metadata } = instance.resource
+  const { node, problems } = context
+  const at = (spec.overrides ?? []).findIndex((override) => override.node === node.metadata.name)
+  const override = spec.overrides?.[at]
+  const asn = override?.asn ?? spec.asn
+  const reasons: Reason[] = [selectionReason(instance, node)]
+  const routerId = routerIdOf(instance, node, at)
+  reasons.push(routerId.reason)
+  const listenPort = claimPort(context, instance, at, reasons)
+  const { peers, peerReasons } = planPeers(context, instance, asn)
+  if (listenPort === undefined) {
+    for (const peer of peers.filter(({ config }) => config.passive)) {
+      problems.push({
+        rule: 'PassiveWithoutPort',
+        message: `waits for ${peer.config.address} to connect, but the instance ${metadata.name} does not listen on this node`,
+        hint: 'give the instance a listenPort',
+        ...sourceOf(peer.derived, 'spec.passive'),
+        nodes: [node.metadata.name],
+      })
+    }
+  }
+  const { routes, routeReasons, withheld } = planRoutes(context, instance, peers)
+  return {
+    config: {
+      name: metadata.name,
+      asn,
+      routerId: routerId.value,
+      ...(listenPort !== undefined && { listenPort }),
+      peers: peers.map(({ config }) => config),
+      routes,
+    },
+    source: refOf(instance.source),
+    reasons,
+    peerReasons,
+    routeReasons,
+    withheld,
+  }
+}
+
+function selectionReason(instance: Derived<BGPInstance>, node: Node): Reason {
+  const { nodeSelector } = instance.resource.spec
+  const message =
+    nodeSelector === undefined
+      ? 'it names no node selector, so it runs on every node'
+      : `its node selector matches the labels of ${node.metadata.name}`
+  return reasonFrom(instance, 'spec.nodeSelector', 'SelectedByNodeSelector', message)
+}
+
+/** The port to listen on, unless an older instance on this node has it. */
+function claimPort(
+  context: PlanContext,
+  instance: Derived<BGPInstance>,
+  override: number,
+  reasons: Reason[],
+): number | undefined {
+  const { spec } = instance.resource
+  const overriding = spec.overrides?.[override]?.listenPort
+  const port = overriding ?? spec.listenPort
+  const path = overriding === undefined ? 'spec.listenPort' : `spec.overrides[${override}].listenPort`
+  if (port === undefined) {
+    reasons.push(
+      reasonFrom(instance, path, 'NoListenPort', 'no port is given, so it connects and never listens'),
+    )
+    return undefined
+  }
+  const other = context.ports.get(port)
+  if (other === undefined) {
+    context.ports.set(port, instance)
+    reasons.push(reasonFrom(instance, path, 'ListenPort', `it listens on port ${port}`))
+    return port
+  }
+  context.problems.push({
+    rule: 'ConflictingListenPort',
+    message: `port ${port} is that of the older instance ${other.resource.metadata.name}, so ${instance.resource.metadata.name} does not listen`,
+    hint: 'give one of the two another port on this node',
+    ...sourceOf(instance, path),
+    other: refOf(other.source),
+    nodes: [context.node.metadata.name],
+  })
+  return undefined
+}

@@ -1,0 +1,93 @@
+/** Services as planning sees them from one node: their addresses, and the endpoints that are ready for each. */
+import { compareText } from '#core/lib/order.ts'
+import { parseAddress, versionOf, type Address, type IpVersion } from '#core/net/address.ts'
+import type { ServiceAddressKind } from '#core/schema/bgp-advertisement.ts'
+import type { Endpoint, EndpointSlice, Service } from '#core/schema/kubernetes.ts'
+import { serviceLabels } from '#core/schema/service-labels.ts'
+import type { Snapshot } from '#core/schema/snapshot.ts'
+
+export interface ServiceView {
+  service: Service
+  /** What selectors match. */
+  labels: Record<string, string>
+  addresses: Record<ServiceAddressKind, ServiceAddress[]>
+  /** Number of ready endpoints by IP version: in the cluster, and on this node. */
+  ready: Record<IpVersion, { anywhere: number; here: number }>
+}
+
+export interface ServiceAddress {
+  address: Address
+  /** Path inside the Service. */
+  field: string
+}
+
+/** In the order of namespace and name. */
+export function serviceViews(snapshot: Snapshot, nodeName: string): ServiceView[] {
+  const slices = new Map<string, EndpointSlice[]>()
+  for (const slice of snapshot.endpointSlices) {
+    const name = slice.metadata.labels?.['kubernetes.io/service-name']
+    if (name === undefined || slice.addressType === 'FQDN') continue
+    const key = `${slice.metadata.namespace ?? 'default'}/${name}`
+    const list = slices.get(key)
+    if (list === undefined) slices.set(key, [slice])
+    else list.push(slice)
+  }
+  return snapshot.services
+    .map((service) => ({ service, key: keyOf(service) }))
+    .toSorted((a, b) => compareText(a.key, b.key))
+    .map(({ service, key }) => ({
+      service,
+      labels: serviceLabels(service),
+      addresses: addressesOf(service),
+      ready: readyEndpoints(slices.get(key) ?? [], nodeName),
+    }))
+}
+
+function keyOf(service: Service): string {
+  return `${service.metadata.namespace ?? 'default'}/${service.metadata.name}`
+}
+
+function addressesOf({ spec, status }: Service): ServiceView['addresses'] {
+  if (spec?.type === 'ExternalName') return { LoadBalancerIP: [], ExternalIP: [], ClusterIP: [] }
+  const ingress = spec?.type === 'LoadBalancer' ? (status?.loadBalancer?.ingress ?? []) : []
+  const cluster = spec?.clusterIPs ?? (spec?.clusterIP === undefined ? [] : [spec.clusterIP])
+  return {
+    LoadBalancerIP: parsed(
+      ingress.map(({ ip }) => ip),
+      (i) => `status.loadBalancer.ingress[${i}].ip`,
+    ),
+    ExternalIP: parsed(spec?.externalIPs ?? [], (i) => `spec.externalIPs[${i}]`),
+    // Headless Services say "None".
+    ClusterIP: parsed(cluster, (i) => `spec.clusterIPs[${i}]`),
+  }
+}
+
+/** Those that are addresses; the API server lets no others in. */
+function parsed(texts: readonly (string | undefined)[], field: (index: number) => string): ServiceAddress[] {
+  return texts.flatMap((text, i) => {
+    const result = parseAddress(text ?? '')
+    return result.ok ? [{ address: result.value, field: field(i) }] : []
+  })
+}
+
+function readyEndpoints(slices: readonly EndpointSlice[], nodeName: string): ServiceView['ready'] {
+  const ready: ServiceView['ready'] = { 4: { anywhere: 0, here: 0 }, 6: { anywhere: 0, here: 0 } }
+  for (const { addressType, endpoints } of slices) {
+    const counts = ready[addressType === 'IPv6' ? 6 : 4]
+    for (const endpoint of endpoints ?? []) {
+      if (!isReady(endpoint)) continue
+      counts.anywhere++
+      if (endpoint.nodeName === nodeName) counts.here++
+    }
+  }
+  return ready
+}
+
+/** Absent conditions mean ready and not terminating (discovery.k8s.io/v1). */
+function isReady({ conditions }: Endpoint): boolean {
+  return conditions?.ready !== false && conditions?.terminating !== true
+}
+
+export function readyFor(view: ServiceView, address: Address): { anywhere: number; here: number } {
+  return view.ready[versionOf(address)]
+}
