@@ -17,6 +17,8 @@ export interface ResourceType {
   /** Served, the first is the stored one. All have the same schema. */
   versions: readonly string[]
   kind: string
+  /** One sentence. */
+  description: string
   plural: string
   singular: string
   shortNames: readonly string[]
@@ -59,6 +61,7 @@ export const resourceTypes: readonly ResourceType[] = [
   {
     ...native,
     kind: 'AddressPool',
+    description: 'Addresses that Services may get',
     plural: 'addresspools',
     singular: 'addresspool',
     shortNames: ['apool', 'apools'],
@@ -69,6 +72,7 @@ export const resourceTypes: readonly ResourceType[] = [
   {
     ...native,
     kind: 'BGPInstance',
+    description: 'A BGP speaker on selected nodes',
     plural: 'bgpinstances',
     singular: 'bgpinstance',
     shortNames: ['bgpi'],
@@ -83,6 +87,7 @@ export const resourceTypes: readonly ResourceType[] = [
   {
     ...native,
     kind: 'BGPPeer',
+    description: 'One neighbour of BGP instances on selected nodes',
     plural: 'bgppeers',
     singular: 'bgppeer',
     shortNames: ['bgpn'],
@@ -97,6 +102,7 @@ export const resourceTypes: readonly ResourceType[] = [
   {
     ...native,
     kind: 'BGPAdvertisement',
+    description: 'What BGP instances announce, to whom and with which attributes',
     plural: 'bgpadvertisements',
     singular: 'bgpadvertisement',
     shortNames: ['bgpad'],
@@ -107,6 +113,7 @@ export const resourceTypes: readonly ResourceType[] = [
   {
     ...native,
     kind: 'NodeState',
+    description: 'What the speaker of the node of this name reports',
     plural: 'nodestates',
     singular: 'nodestate',
     shortNames: ['nstate'],
@@ -123,6 +130,7 @@ export const resourceTypes: readonly ResourceType[] = [
     group: 'cilium.io',
     versions: ['v2alpha1'],
     kind: 'CiliumBGPPeeringPolicy',
+    description: 'BGP on selected nodes, as Cilium up to 1.18 has it',
     plural: 'ciliumbgppeeringpolicies',
     singular: 'ciliumbgppeeringpolicy',
     shortNames: ['bgpp'],
@@ -136,6 +144,7 @@ export const resourceTypes: readonly ResourceType[] = [
     group: 'cilium.io',
     versions: ['v2', 'v2alpha1'],
     kind: 'CiliumLoadBalancerIPPool',
+    description: 'Addresses that Services may get, as Cilium has it',
     plural: 'ciliumloadbalancerippools',
     singular: 'ciliumloadbalancerippool',
     shortNames: ['ippools', 'ippool', 'lbippool', 'lbippools'],

@@ -37,8 +37,8 @@ const blockSchema = z
 export const ciliumLoadBalancerIPPoolSpecSchema = z
   .strictObject({
     serviceSelector: labelSelectorField.optional().describe('Services that may use the pool; absent: all'),
-    blocks: z.array(blockSchema).optional(),
-    cidrs: z.array(blockSchema).optional().describe('The name of blocks up to Cilium 1.15'),
+    blocks: z.array(blockSchema).max(1000).optional(),
+    cidrs: z.array(blockSchema).max(1000).optional().describe('The name of blocks up to Cilium 1.15'),
     allowFirstLastIPs: z
       .enum(['Yes', 'No'])
       .optional()
