@@ -1,0 +1,13 @@
+/** One embedded cluster: its store and the resources that it serves. What every verb works on. */
+import type { Registry } from './registry.ts'
+import type { Store } from './store.ts'
+
+export interface Cluster {
+  store: Store
+  registry: Registry
+}
+
+/** The present moment as Kubernetes writes it: RFC 3339 in whole seconds. */
+export function timestamp(now = Date.now()): string {
+  return `${new Date(now).toISOString().slice(0, 19)}Z`
+}

@@ -1,0 +1,17 @@
+/** What a schema does to an object before it is stored: unknown fields out, defaults in, everything else checked. */
+import type { Cause } from '../api-error.ts'
+import type { JsonObject, Resource } from '../json.ts'
+import { applyDefaults, prune, validateValue } from './structural-schema.ts'
+
+/**
+ * Prunes `object`, fills in defaults and validates it against a structural schema of the whole object. `unknown`: the
+ * paths of the fields that were pruned.
+ */
+export function prepareFields(schema: JsonObject, object: Resource): { unknown: string[]; causes: Cause[] } {
+  const { apiVersion, kind, metadata } = object
+  const unknown = prune(schema, object)
+  // metadata belongs to the server, whatever the schema says of it.
+  Object.assign(object, { apiVersion, kind, metadata })
+  applyDefaults(schema, object)
+  return { unknown, causes: validateValue(schema, object, '') }
+}
