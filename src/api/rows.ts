@@ -1,5 +1,5 @@
 /** From the core's state to the rows of the contract. */
-import { communityText, largeCommunityText } from '#core/bgp/community.ts'
+import { communityText, largeCommunityText } from '#core/net/community.ts'
 import type { PathAttributes } from '#core/bgp/attributes.ts'
 import type { PeerStatus, RouteEntry } from '#core/bgp/io.ts'
 import type { InstancePlan } from '#core/plan/node-plan.ts'

@@ -1,5 +1,6 @@
 /** Path attributes as values: what policies, tables and tests read and write. Their bytes are in `wire/`. */
 import type { Address } from '#core/net/address.ts'
+import type { LargeCommunity } from '#core/net/community.ts'
 
 /** RFC 4271 §5.1.1. The order is that of preference: the first is the most preferred. */
 export type Origin = 'igp' | 'egp' | 'incomplete'
@@ -9,9 +10,6 @@ export interface AsPathSegment {
   kind: 'sequence' | 'set' | 'confedSequence' | 'confedSet'
   asns: number[]
 }
-
-/** RFC 8092 §3: three times 32 bits. */
-export type LargeCommunity = readonly [globalAdministrator: number, data1: number, data2: number]
 
 /** An attribute that Herald does not interpret, kept to be passed on when it is transitive (RFC 4271 §5). */
 export interface UnknownAttribute {

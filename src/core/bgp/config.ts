@@ -1,7 +1,8 @@
 /** What one BGP speaker is told to do: plain data, compared as a whole with what it did before. */
 import type { Address } from '#core/net/address.ts'
+import type { LargeCommunity } from '#core/net/community.ts'
 import type { Prefix } from '#core/net/prefix.ts'
-import type { LargeCommunity, Origin } from './attributes.ts'
+import type { Origin } from './attributes.ts'
 import type { Family } from './family.ts'
 
 /** One BGP speaker (an RFC 4271 "BGP Identifier"): its identity, peers and own routes. */

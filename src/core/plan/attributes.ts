@@ -1,8 +1,15 @@
 /** Path attributes that advertisements give, as BGP has them, and their union. */
-import type { LargeCommunity } from '#core/bgp/attributes.ts'
 import type { OriginatedAttributes } from '#core/bgp/config.ts'
+import { assert } from '#core/lib/assert.ts'
+import type { Result } from '#core/lib/result.ts'
 import { address, versionOf, type IpVersion } from '#core/net/address.ts'
-import { wellKnownCommunities, type AdvertisedAttributes } from '#core/schema/bgp-advertisement.ts'
+import {
+  parseCommunity,
+  parseLargeCommunity,
+  wellKnownCommunities,
+  type LargeCommunity,
+} from '#core/net/community.ts'
+import type { AdvertisedAttributes } from '#core/schema/bgp-advertisement.ts'
 
 /** For a route of this IP version: a next hop of the other version is left to the session. */
 export function attributesOf(
@@ -12,10 +19,10 @@ export function attributesOf(
   if (given === undefined) return {}
   const { communities: named, localPref, med, nextHop, origin } = given
   const communities = [
-    ...(named?.standard ?? []).map(parseCommunity),
+    ...(named?.standard ?? []).map((text) => valid(parseCommunity(text))),
     ...(named?.wellKnown ?? []).map((name) => wellKnownCommunities[name]),
   ]
-  const large = (named?.large ?? []).map(parseLargeCommunity)
+  const large = (named?.large ?? []).map((text) => valid(parseLargeCommunity(text)))
   const hop = nextHop === undefined ? undefined : address(nextHop)
   return {
     ...(origin !== undefined && { origin }),
@@ -47,15 +54,10 @@ export function mergeAttributes(
   return merged
 }
 
-/** `asn:value`, or the 32 bits as one number. Validated before. */
-function parseCommunity(text: string): number {
-  const [high = '', low] = text.split(':')
-  return low === undefined ? Number(high) : ((Number(high) << 16) | Number(low)) >>> 0
-}
-
-function parseLargeCommunity(text: string): LargeCommunity {
-  const [a = 0, b = 0, c = 0] = text.split(':').map(Number)
-  return [a, b, c]
+/** The value of text that was validated before. */
+function valid<T>(parsed: Result<T>): T {
+  assert(parsed.ok, 'communities of a resource were validated')
+  return parsed.value
 }
 
 function ascending(values: readonly number[]): number[] {

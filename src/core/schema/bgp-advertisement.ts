@@ -1,29 +1,10 @@
 /** `BGPAdvertisement` (herald.dev/v1alpha1): what to announce, to whom and with which attributes. */
 import { z } from 'zod'
+import { wellKnownCommunities, type WellKnownCommunity } from '#core/net/community.ts'
 import { addressField, labelSelectorField, prefixField } from './fields.ts'
 import type { KubeObject } from './object.ts'
 
 export const serviceAddressKinds = ['LoadBalancerIP', 'ExternalIP', 'ClusterIP'] as const
-
-/** RFC 1997 and its registry, by the names that Cilium's resources use too. */
-export const wellKnownCommunities = {
-  internet: 0x0000_0000,
-  'planned-shut': 0xffff_0000,
-  'accept-own': 0xffff_0001,
-  'route-filter-translated-v4': 0xffff_0002,
-  'route-filter-v4': 0xffff_0003,
-  'route-filter-translated-v6': 0xffff_0004,
-  'route-filter-v6': 0xffff_0005,
-  'llgr-stale': 0xffff_0006,
-  'no-llgr': 0xffff_0007,
-  blackhole: 0xffff_029a,
-  'no-export': 0xffff_ff01,
-  'no-advertise': 0xffff_ff02,
-  'no-export-subconfed': 0xffff_ff03,
-  'no-peer': 0xffff_ff04,
-} as const
-
-export type WellKnownCommunity = keyof typeof wellKnownCommunities
 
 const n16 = '(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[0-9]{1,4})'
 const n32 =

@@ -1,6 +1,8 @@
 /** Communities as text: `asn:value`, `a:b:c`, and the names that IANA registers (RFC 1997, RFC 8092). */
 import { err, ok, type Result } from '#core/lib/result.ts'
-import type { LargeCommunity } from './attributes.ts'
+
+/** RFC 8092 §3: three times 32 bits. */
+export type LargeCommunity = readonly [globalAdministrator: number, data1: number, data2: number]
 
 /** IANA's "BGP Well-known Communities", in the spelling that Cilium's and FRR's configuration use. */
 export const wellKnownCommunities = {
@@ -19,6 +21,8 @@ export const wellKnownCommunities = {
   'no-export-subconfed': 0xffff_ff03,
   'no-peer': 0xffff_ff04,
 } as const
+
+export type WellKnownCommunity = keyof typeof wellKnownCommunities
 
 /** The well-known name, or `high:low`. */
 export function communityText(community: number): string {
