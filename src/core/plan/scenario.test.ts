@@ -2,7 +2,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { prefix } from '#core/net/prefix.ts'
-import { ciliumPoolOf, nodeOf, policyOf, serviceOf, sliceOf, snapshotOf } from './cluster.testing.ts'
+import {
+  ciliumPoolOf,
+  nodeOf,
+  policyOf,
+  serviceOf,
+  sliceOf,
+  snapshotOf,
+} from '#core/schema/cluster.testing.ts'
 import { planNode } from './plan-node.ts'
 
 const annotations = { 'cilium.io/bgp-virtual-router.65100': 'local-port=179' }

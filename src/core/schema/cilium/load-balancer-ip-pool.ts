@@ -1,6 +1,7 @@
 /** `CiliumLoadBalancerIPPool` (cilium.io/v2 and v2alpha1): addresses for Services, as Cilium's users write them. */
 import { z } from 'zod'
 import { parsePrefix } from '#core/net/prefix.ts'
+import { parseRange } from '#core/net/range.ts'
 import { addressField, labelSelectorField, patterns, textField } from '../fields.ts'
 
 const cidrField = textField(parsePrefix, patterns.prefix, 'write a network such as 10.0.0.0/24 or fd00::/64')
@@ -25,6 +26,11 @@ const blockSchema = z
         message: 'stop goes with start and not with cidr',
         params: { hint: 'remove stop, or write start in place of cidr' },
       })
+    } else if (block.start !== undefined && block.stop !== undefined) {
+      const range = parseRange(`${block.start}-${block.stop}`)
+      if (range.ok) return
+      const params = { hint: 'write two addresses of one IP version, the lower one as start' }
+      context.addIssue({ code: 'custom', path: ['stop'], message: range.error, params })
     }
   })
   .meta({

@@ -1,7 +1,7 @@
 /** Objects of a small cluster for tests: every helper gives a whole object, with what the test says over the defaults. */
-import type { EndpointSlice, Node, Secret, Service, ServiceSpec } from '#core/schema/kubernetes.ts'
-import type { KubeObject, ObjectMeta } from '#core/schema/object.ts'
-import { emptySnapshot, type Snapshot } from '#core/schema/snapshot.ts'
+import type { EndpointSlice, Node, Secret, Service, ServiceSpec } from './kubernetes.ts'
+import type { KubeObject, ObjectMeta } from './object.ts'
+import { emptySnapshot, type Snapshot } from './snapshot.ts'
 
 export function snapshotOf(parts: Partial<Snapshot>): Snapshot {
   return { ...emptySnapshot, ...parts }
