@@ -36,9 +36,9 @@ export interface Credentials {
   key?: string
 }
 
-/** Accepts `https://host[:port][/path]`, `http://…`, `unix:///path/to.sock` and `http+unix:///path/to.sock`. */
+/** Accepts `https://host[:port][/path]`, `http://…`, `unix:///path/to.sock` and `unix:/path/to.sock`. */
 export function parseEndpoint(server: string): Endpoint | undefined {
-  const unix = /^(?:http\+)?unix:\/\/(\/.+)$/.exec(server)
+  const unix = /^(?:http\+)?unix:(?:\/\/)?(\/.+)$/.exec(server)
   if (unix !== null) return { kind: 'unix', path: decodeURIComponent(unix[1]!) }
   let url: URL
   try {

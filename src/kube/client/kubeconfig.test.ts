@@ -37,7 +37,7 @@ for (const { name, server, shown } of [
   { name: 'http on IPv6', server: 'http://[::1]:8080', shown: 'http://[::1]:8080' },
   { name: 'a path', server: 'https://h:6443/k8s/c1/', shown: 'https://h:6443/k8s/c1' },
   { name: 'a Unix socket', server: 'unix:///run/h/api.sock', shown: 'unix:///run/h/api.sock' },
-  { name: 'a Unix socket, other form', server: 'http+unix:///run/api.sock', shown: 'unix:///run/api.sock' },
+  { name: 'a Unix socket, other form', server: 'unix:/run/api.sock', shown: 'unix:///run/api.sock' },
   { name: 'no scheme', server: '10.0.0.1:6443', shown: 'https://10.0.0.1:6443' },
 ]) {
   test(`reads the address of a server: ${name}`, () => {

@@ -1,5 +1,6 @@
 /** Resource types of the Kubernetes API and the paths that they live at. */
 import type { KubeObject } from '#core/schema/object.ts'
+import { resourceTypes as customTypes } from '#core/schema/resource-type.ts'
 
 /** One type of object, as the API's paths name it. */
 export interface ResourceType {
@@ -41,34 +42,16 @@ export const resourceTypes = {
     'customresourcedefinitions',
     false,
   ),
-  addressPools: builtIn('herald.dev/v1alpha1', 'AddressPool', 'addresspools', false),
-  bgpInstances: builtIn('herald.dev/v1alpha1', 'BGPInstance', 'bgpinstances', false),
-  bgpPeers: builtIn('herald.dev/v1alpha1', 'BGPPeer', 'bgppeers', false),
-  bgpAdvertisements: builtIn('herald.dev/v1alpha1', 'BGPAdvertisement', 'bgpadvertisements', false),
   nodeStates: builtIn('herald.dev/v1alpha1', 'NodeState', 'nodestates', false),
-  ciliumLoadBalancerIPPools: builtIn(
-    'cilium.io/v2alpha1',
-    'CiliumLoadBalancerIPPool',
-    'ciliumloadbalancerippools',
-    false,
-  ),
-  ciliumBGPPeeringPolicies: builtIn(
-    'cilium.io/v2alpha1',
-    'CiliumBGPPeeringPolicy',
-    'ciliumbgppeeringpolicies',
-    false,
-  ),
 } as const satisfies Record<string, ResourceType>
 
-/** Custom resources of each dialect, beside Herald's own, which are always observed. */
-export const dialectResources: Record<string, readonly ResourceType[]> = {
-  native: [
-    resourceTypes.addressPools,
-    resourceTypes.bgpInstances,
-    resourceTypes.bgpPeers,
-    resourceTypes.bgpAdvertisements,
-  ],
-  cilium: [resourceTypes.ciliumLoadBalancerIPPools, resourceTypes.ciliumBGPPeeringPolicies],
+/** The custom resources with a spec, of Herald itself and of these dialects: in every version that may be served. */
+export function customResources(dialects: readonly string[]): ResourceType[] {
+  return customTypes
+    .filter(({ dialect, spec }) => spec !== undefined && (dialect === 'native' || dialects.includes(dialect)))
+    .flatMap(({ group, versions, plural, kind }) =>
+      versions.map((version) => ({ group, version, plural, kind, namespaced: false })),
+    )
 }
 
 export function apiVersionOf(type: ResourceType): string {
@@ -95,7 +78,8 @@ export function objectPath(type: ResourceType, object: ObjectName, subresource?:
 
 /** The known type of an object by its apiVersion and kind. */
 export function typeOf(object: Pick<KubeObject, 'apiVersion' | 'kind'>): ResourceType | undefined {
-  return Object.values<ResourceType>(resourceTypes).find(
-    (type) => type.kind === object.kind && apiVersionOf(type) === object.apiVersion,
-  )
+  const known = [...Object.values<ResourceType>(resourceTypes), ...allCustomResources]
+  return known.find((type) => type.kind === object.kind && apiVersionOf(type) === object.apiVersion)
 }
+
+const allCustomResources = customResources(customTypes.map(({ dialect }) => dialect))

@@ -8,7 +8,13 @@ import type { Snapshot } from '#core/schema/snapshot.ts'
 import type { ApiError } from './api-error.ts'
 import type { KubeClient } from './client.ts'
 import { Reflector, type ReflectorTimes } from './reflector.ts'
-import { dialectResources, resourceName, resourceTypes, type ResourceType } from './resource.ts'
+import {
+  collectionPath,
+  customResources,
+  resourceName,
+  resourceTypes,
+  type ResourceType,
+} from './resource.ts'
 
 export interface SnapshotSourceOptions {
   client: KubeClient
@@ -25,7 +31,9 @@ export interface SnapshotSourceOptions {
 
 export class SnapshotSource {
   readonly #options: SnapshotSourceOptions
+  /** By {@link collectionPath}. */
   readonly #reflectors = new Map<string, Reflector>()
+  readonly #custom: readonly ResourceType[]
   readonly #definitions: Reflector
   readonly #arrays = new Map<string, KubeObject[]>()
   readonly #failing = new Set<string>()
@@ -35,7 +43,9 @@ export class SnapshotSource {
 
   constructor(options: SnapshotSourceOptions) {
     this.#options = options
-    for (const type of observedTypes(options)) this.#reflectors.set(resourceName(type), this.#reflect(type))
+    this.#custom = customResources(options.dialects)
+    const types = [...builtInTypes(options), ...this.#custom]
+    for (const type of types) this.#reflectors.set(collectionPath(type), this.#reflect(type))
     this.#definitions = this.#reflect(resourceTypes.customResourceDefinitions)
   }
 
@@ -56,7 +66,7 @@ export class SnapshotSource {
 
   /** Kinds that have not been listed yet. */
   get waitingFor(): string[] {
-    return [...this.#reflectors].flatMap(([name, reflector]) => (reflector.synced ? [] : name))
+    return [...this.#reflectors.values()].flatMap(({ type, synced }) => (synced ? [] : resourceName(type)))
   }
 
   #all(): Reflector[] {
@@ -72,7 +82,7 @@ export class SnapshotSource {
       type,
       ...(type === resourceTypes.secrets ? secrets : {}),
       ...(times === undefined ? {} : { times }),
-      changed: () => (definitions ? this.#definitionsChanged() : this.#changed(name)),
+      changed: () => (definitions ? this.#definitionsChanged() : this.#changed(type)),
       connected: () => {
         if (this.#failing.delete(name)) {
           this.#options.recovered?.(name)
@@ -92,8 +102,8 @@ export class SnapshotSource {
   /** A kind becomes readable as soon as its definition is there, and is known to be gone when that is removed. */
   #definitionsChanged(): void {
     const defined = new Set<string>()
-    for (const object of this.#definitions.objects.values())
-      if (isEstablished(object)) defined.add(object.metadata.name)
+    for (const definition of this.#definitions.objects.values())
+      for (const name of servedResources(definition)) defined.add(name)
     for (const [name, reflector] of this.#reflectors) {
       if (defined.has(name) && !this.#definedTypes.has(name)) reflector.retryNow()
       if (!defined.has(name) && this.#definedTypes.has(name)) reflector.typeRemoved()
@@ -101,8 +111,8 @@ export class SnapshotSource {
     this.#definedTypes = defined
   }
 
-  #changed(name: string): void {
-    this.#arrays.delete(name)
+  #changed(type: ResourceType): void {
+    this.#arrays.delete(collectionPath(type))
     if (this.#stopped || this.#scheduled !== undefined || !this.synced) return
     // After the poll phase: what other watches received in the same turn is in the same snapshot.
     this.#scheduled = setImmediate(() => {
@@ -112,20 +122,19 @@ export class SnapshotSource {
   }
 
   #snapshot(): Snapshot {
-    const custom = [...this.#reflectors.values()].filter(({ type }) => isCustom(type))
     return {
       nodes: this.#array(resourceTypes.nodes) as Node[],
       services: this.#array(resourceTypes.services) as Service[],
       endpointSlices: this.#array(resourceTypes.endpointSlices) as EndpointSlice[],
       namespaces: this.#array(resourceTypes.namespaces) as Namespace[],
       secrets: this.#array(resourceTypes.secrets) as Secret[],
-      custom: custom.flatMap(({ type }) => this.#array(type)),
+      custom: this.#custom.flatMap((type) => this.#array(type)),
     }
   }
 
   /** The objects of one type; the same array until one of them changes. */
   #array(type: ResourceType): KubeObject[] {
-    const name = resourceName(type)
+    const name = collectionPath(type)
     const known = this.#arrays.get(name)
     if (known !== undefined) return known
     const array = [...(this.#reflectors.get(name)?.objects.values() ?? [])]
@@ -134,27 +143,24 @@ export class SnapshotSource {
   }
 }
 
-function isCustom(type: ResourceType): boolean {
-  return Object.values(dialectResources).some((types) => types.includes(type))
+function builtInTypes(options: SnapshotSourceOptions): ResourceType[] {
+  const { nodes, services, endpointSlices, namespaces, secrets } = resourceTypes
+  return [nodes, services, endpointSlices, namespaces, ...(options.secrets === undefined ? [] : [secrets])]
 }
 
-function observedTypes(options: SnapshotSourceOptions): ResourceType[] {
-  return [
-    resourceTypes.nodes,
-    resourceTypes.services,
-    resourceTypes.endpointSlices,
-    resourceTypes.namespaces,
-    ...(options.secrets === undefined ? [] : [resourceTypes.secrets]),
-    ...(dialectResources['native'] ?? []),
-    ...options.dialects.flatMap((dialect) => dialectResources[dialect] ?? []),
-  ]
+interface Definition extends KubeObject {
+  spec?: { group?: string; names?: { plural?: string }; versions?: { name: string; served?: boolean }[] }
+  status?: { conditions?: { type: string; status: string }[] }
 }
 
-function isEstablished(definition: KubeObject): boolean {
-  const { status } = definition as KubeObject & {
-    status?: { conditions?: { type: string; status: string }[] }
-  }
-  return (status?.conditions ?? []).some(
+/** Paths of the collections that an established CustomResourceDefinition makes. */
+function servedResources(definition: Definition): string[] {
+  const { spec, status } = definition
+  const established = (status?.conditions ?? []).some(
     (condition) => condition.type === 'Established' && condition.status === 'True',
+  )
+  if (!established) return []
+  return (spec?.versions ?? []).flatMap(({ name: version, served }) =>
+    served === false ? [] : `/apis/${spec?.group}/${version}/${spec?.names?.plural}`,
   )
 }
