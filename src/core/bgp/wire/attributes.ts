@@ -1,0 +1,174 @@
+/**
+ * The canonical attribute block and its value. The block is what the RIB interns: path attributes ascending by type,
+ * without NEXT_HOP, MP_REACH_NLRI and MP_UNREACH_NLRI, flags normalised, AS numbers of four octets, communities sorted.
+ * Equal values have equal blocks.
+ */
+import { addressBytes, addressFromBytes, type Address } from '#core/net/address.ts'
+import { ByteReader, ByteWriter } from '#core/lib/bytes.ts'
+import type { LargeCommunity, Origin, PathAttributes, UnknownAttribute } from '../attributes.ts'
+import { decodeAsPath, encodeAsPath } from './as-path.ts'
+import {
+  attributeFlag,
+  attributeType,
+  optionalNonTransitive,
+  optionalTransitive,
+  wellKnown,
+} from './attribute-codes.ts'
+import type { NextHop } from './message.ts'
+
+/** What a block holds. A next hop may be there and is not encoded. */
+export type BlockAttributes = Omit<PathAttributes, 'nextHop'> & { nextHop?: Address }
+
+/** One attribute of a block: `value` is a view. */
+export interface RawAttribute {
+  /** Without the extended-length bit, which depends on the value. */
+  flags: number
+  type: number
+  value: Uint8Array
+}
+
+const origins: readonly Origin[] = ['igp', 'egp', 'incomplete']
+
+/** The value of a canonical block, with the next hop that came with its NLRI. Unknown values are views of the block. */
+export function decodeAttributes(block: Uint8Array, nextHop: NextHop): PathAttributes {
+  const attributes: PathAttributes = { origin: 'igp', asPath: [], nextHop: nextHop.global }
+  if (nextHop.linkLocal !== undefined) attributes.linkLocalNextHop = nextHop.linkLocal
+  const unknown: UnknownAttribute[] = []
+  for (const attribute of rawAttributes(block)) {
+    if (!decodeKnown(attributes, attribute)) unknown.push(attribute)
+  }
+  if (unknown.length > 0) attributes.unknown = unknown
+  return attributes
+}
+
+/** The canonical block of these attributes. */
+export function encodeAttributes(attributes: BlockAttributes): Uint8Array {
+  const raw: RawAttribute[] = [
+    {
+      flags: wellKnown,
+      type: attributeType.origin,
+      value: Uint8Array.of(origins.indexOf(attributes.origin)),
+    },
+    { flags: wellKnown, type: attributeType.asPath, value: encodeAsPath(attributes.asPath, 4) },
+  ]
+  const { med, localPref, aggregator, communities, largeCommunities, unknown } = attributes
+  if (med !== undefined)
+    raw.push({ flags: optionalNonTransitive, type: attributeType.med, value: u32Bytes(med) })
+  if (localPref !== undefined)
+    raw.push({ flags: wellKnown, type: attributeType.localPref, value: u32Bytes(localPref) })
+  if (attributes.atomicAggregate === true)
+    raw.push({ flags: wellKnown, type: attributeType.atomicAggregate, value: new Uint8Array(0) })
+  if (aggregator !== undefined) {
+    const value = new ByteWriter(8).u32(aggregator.asn).raw(addressBytes(aggregator.address)).finish()
+    raw.push({ flags: optionalTransitive, type: attributeType.aggregator, value })
+  }
+  if (communities !== undefined && communities.length > 0) {
+    const value = sortedCommunities(u32Bytes(...communities), 4)
+    raw.push({ flags: optionalTransitive, type: attributeType.communities, value })
+  }
+  if (largeCommunities !== undefined && largeCommunities.length > 0) {
+    const value = sortedCommunities(u32Bytes(...largeCommunities.flat()), 12)
+    raw.push({ flags: optionalTransitive, type: attributeType.largeCommunities, value })
+  }
+  if (unknown !== undefined) raw.push(...unknown)
+  return encodeRawAttributes(raw)
+}
+
+/** Walks a well-formed block or attribute list. */
+export function* rawAttributes(block: Uint8Array): Generator<RawAttribute> {
+  const reader = new ByteReader(block)
+  while (reader.remaining > 0 && !reader.failed) {
+    const flags = reader.u8()
+    const type = reader.u8()
+    const length = (flags & attributeFlag.extendedLength) === 0 ? reader.u8() : reader.u16()
+    yield { flags: flags & ~attributeFlag.extendedLength, type, value: reader.take(length) }
+  }
+}
+
+/** Sorts the attributes by type and writes them with normalised flags. */
+export function encodeRawAttributes(attributes: RawAttribute[]): Uint8Array {
+  attributes.sort((a, b) => a.type - b.type)
+  const writer = new ByteWriter(256)
+  for (const { flags, type, value } of attributes) {
+    // RFC 4271 §4.3: the lower half of the octet is zero but for the extended length, used only where it must be.
+    const kept = flags & (attributeFlag.optional | attributeFlag.transitive | attributeFlag.partial)
+    if (value.length > 255)
+      writer
+        .u8(kept | attributeFlag.extendedLength)
+        .u8(type)
+        .u16(value.length)
+    else writer.u8(kept).u8(type).u8(value.length)
+    writer.raw(value)
+  }
+  return writer.finish()
+}
+
+/**
+ * A list of communities of `octets` octets each, ascending and without duplicates (RFC 8092 §5); the same array when it
+ * already is. Order and duplicates mean nothing, and a sorted list makes equal sets equal bytes.
+ */
+export function sortedCommunities(value: Uint8Array, octets: number): Uint8Array {
+  let sorted = true
+  for (let at = octets; at < value.length && sorted; at += octets)
+    sorted = compareAt(value, at - octets, at, octets) < 0
+  if (sorted) return value
+  const order = Array.from({ length: value.length / octets }, (_, i) => i * octets)
+  order.sort((a, b) => compareAt(value, a, b, octets))
+  const writer = new ByteWriter(value.length)
+  for (const [i, at] of order.entries()) {
+    if (i === 0 || compareAt(value, order[i - 1]!, at, octets) !== 0)
+      writer.raw(value.subarray(at, at + octets))
+  }
+  return writer.finish()
+}
+
+/** False for a type that {@link PathAttributes} has no field for. */
+function decodeKnown(attributes: PathAttributes, { type, value }: RawAttribute): boolean {
+  const reader = new ByteReader(value)
+  switch (type) {
+    case attributeType.origin:
+      attributes.origin = origins[reader.u8()] ?? 'incomplete'
+      return true
+    case attributeType.asPath:
+      attributes.asPath = decodeAsPath(value, 4)
+      return true
+    case attributeType.med:
+      attributes.med = reader.u32()
+      return true
+    case attributeType.localPref:
+      attributes.localPref = reader.u32()
+      return true
+    case attributeType.atomicAggregate:
+      attributes.atomicAggregate = true
+      return true
+    case attributeType.aggregator:
+      attributes.aggregator = { asn: reader.u32(), address: addressFromBytes(reader.take(4)) }
+      return true
+    case attributeType.communities:
+      attributes.communities = []
+      while (reader.remaining > 0) attributes.communities.push(reader.u32())
+      return true
+    case attributeType.largeCommunities: {
+      const communities: LargeCommunity[] = []
+      while (reader.remaining > 0) communities.push([reader.u32(), reader.u32(), reader.u32()])
+      attributes.largeCommunities = communities
+      return true
+    }
+    default:
+      return false
+  }
+}
+
+function u32Bytes(...values: number[]): Uint8Array {
+  const writer = new ByteWriter(4 * values.length)
+  for (const value of values) writer.u32(value)
+  return writer.finish()
+}
+
+function compareAt(bytes: Uint8Array, a: number, b: number, octets: number): number {
+  for (let i = 0; i < octets; i++) {
+    const difference = bytes[a + i]! - bytes[b + i]!
+    if (difference !== 0) return difference
+  }
+  return 0
+}
