@@ -22,6 +22,8 @@ import { nlriNext } from './nlri.ts'
 
 /** Header and both length fields. */
 const fixedLength = headerLength + 4
+/** Of the whole NEXT_HOP attribute. */
+const nextHopLength = 7
 
 /**
  * The messages that carry this update, withdrawals first. Prefixes whose attributes leave no room for even one of them
@@ -47,9 +49,9 @@ export function encodeAnnouncements(
   const attributes = context.fourOctetAsn ? block : withTwoOctetAsns(block)
   const max = context.maxLength ?? defaultMaxLength
   if (family === 'ipv4/unicast' && versionOf(nextHop.global) === 4) {
-    const all = withNextHop(attributes, nextHop)
-    const room = max - fixedLength - all.length
-    return cutNlri(nlri, room).map((part) => updateMessage(none, [all], part))
+    const parts = withNextHop(attributes, nextHop)
+    const room = max - fixedLength - attributes.length - nextHopLength
+    return cutNlri(nlri, room).map((part) => updateMessage(none, parts, part))
   }
   const head = mpReachHead(family, nextHop)
   // Four octets of attribute header: flags, type and an extended length.
@@ -104,13 +106,16 @@ function cutNlri(nlri: Uint8Array, room: number): Uint8Array[] {
   return parts
 }
 
-/** NEXT_HOP between AS_PATH and what follows it. */
-function withNextHop(attributes: Uint8Array, nextHop: NextHop): Uint8Array {
+/** NEXT_HOP between AS_PATH and what follows it, as parts to be written one after another. */
+function withNextHop(attributes: Uint8Array, nextHop: NextHop): Uint8Array[] {
+  let at = 0
+  while (at < attributes.length && attributes[at + 1]! < attributeType.nextHop) {
+    const extended = (attributes[at]! & attributeFlag.extendedLength) !== 0
+    at += extended ? 4 + ((attributes[at + 2]! << 8) | attributes[at + 3]!) : 3 + attributes[at + 2]!
+  }
   const value = addressBytes(nextHop.global)
-  return encodeRawAttributes([
-    ...rawAttributes(attributes),
-    { flags: wellKnown, type: attributeType.nextHop, value },
-  ])
+  const own = Uint8Array.of(wellKnown, attributeType.nextHop, value.length, ...value)
+  return [attributes.subarray(0, at), own, attributes.subarray(at)]
 }
 
 function mpFamily(family: Family): Uint8Array {

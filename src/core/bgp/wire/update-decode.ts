@@ -1,0 +1,336 @@
+/**
+ * UPDATE messages from bytes (RFC 4271 §4.3, §6.3), with the milder answers to errors of RFC 7606: an attribute may be
+ * discarded, routes may be withdrawn, and only what leaves the NLRI in doubt ends the session. Everything a neighbour can
+ * send comes out as a value.
+ */
+import { ByteReader, ByteWriter } from '#core/lib/bytes.ts'
+import { err, ok, type Result } from '#core/lib/result.ts'
+import type { Family } from '../family.ts'
+import { decodeAsPath, encodeAsPath, mergeAs4Path } from './as-path.ts'
+import { asTrans, attributeFlag, attributeName, attributeType } from './attribute-codes.ts'
+import { attributeRules } from './attribute-rules.ts'
+import { encodeRawAttributes, sortedCommunities, type RawAttribute } from './attributes.ts'
+import type { UpdateContext } from './context.ts'
+import type { MessageError, NlriBlock, Update, UpdateFault } from './message.ts'
+import { decodeMpReach, decodeMpUnreach, type MpReach } from './multiprotocol.ts'
+import { decodeNextHop, nextHopFault } from './next-hop.ts'
+import { checkNlri } from './nlri.ts'
+
+/** `body`: the message after its header. NLRI in the result may be views of it. */
+export function decodeUpdate(body: Uint8Array, context: UpdateContext): Result<Update, MessageError> {
+  const reader = new ByteReader(body)
+  const withdrawnField = reader.take(reader.u16())
+  const attributesField = reader.take(reader.u16())
+  // RFC 7606 §3 a: with lengths that do not add up nothing can be located.
+  if (reader.failed)
+    return err(
+      updateError(1, noBytes, 'Withdrawn Routes Length or Total Attribute Length beyond the message'),
+    )
+  const nlriField = reader.take(reader.remaining)
+  const decoder: Decoder = {
+    context,
+    update: { kind: 'update', withdrawn: [], announced: [], attributes: noBytes, endOfRib: [], faults: [] },
+    withdraw: undefined,
+    attributes: [],
+    seen: new Set(),
+  }
+  const error =
+    takeWithdrawn(decoder, withdrawnField) ??
+    scanAttributes(decoder, attributesField) ??
+    takeAnnounced(decoder, nlriField)
+  if (error !== undefined) return err(error)
+  if (body.length === 4) endOfRib(decoder, 'ipv4/unicast')
+  return ok(decoder.update)
+}
+
+interface Decoder {
+  readonly context: UpdateContext
+  readonly update: Update
+  /** The first fault that asks for treat-as-withdraw, as the error it would be if the session had to end for it. */
+  withdraw: MessageError | undefined
+  /** Accepted ones, but MP_REACH_NLRI, MP_UNREACH_NLRI and NEXT_HOP. */
+  readonly attributes: RawAttribute[]
+  readonly seen: Set<number>
+  reach?: MpReach
+  /** Family of MP_UNREACH_NLRI. */
+  unreachFamily?: Family
+  nextHop?: Uint8Array
+}
+
+const noBytes = new Uint8Array(0)
+
+function takeWithdrawn(decoder: Decoder, field: Uint8Array): MessageError | undefined {
+  if (field.length === 0) return undefined
+  return takeNlri(decoder, 'ipv4/unicast', field, decoder.update.withdrawn)
+}
+
+/** NLRI of the message's own fields: always IPv4 unicast. */
+function takeNlri(
+  decoder: Decoder,
+  family: Family,
+  field: Uint8Array,
+  blocks: NlriBlock[],
+): MessageError | undefined {
+  const checked = checkNlri(family, field)
+  // RFC 7606 §3 i, §5.3.
+  if (checked.kind === 'malformed')
+    return updateError(10, noBytes, `a prefix that is too long at octet ${checked.at} of the NLRI`)
+  if (!decoder.context.families.includes(family)) {
+    fault(decoder, 0, 'attributeDiscard', `RFC 4760 §7: NLRI of ${family}, which was not negotiated`)
+    return undefined
+  }
+  noteIgnored(decoder, checked.ignored)
+  if (checked.nlri.length > 0) blocks.push({ family, nlri: checked.nlri })
+  return undefined
+}
+
+function scanAttributes(decoder: Decoder, field: Uint8Array): MessageError | undefined {
+  const reader = new ByteReader(field)
+  while (reader.remaining > 0) {
+    const start = reader.offset
+    const flags = reader.u8()
+    const type = reader.u8()
+    const length = (flags & attributeFlag.extendedLength) === 0 ? reader.u8() : reader.u16()
+    const value = reader.take(length)
+    if (reader.failed) {
+      // RFC 7606 §4: Total Attribute Length still says where the NLRI begins.
+      withdraw(decoder, type, 'RFC 7606 §4', 'runs beyond the attributes', 1, noBytes)
+      return undefined
+    }
+    const whole = field.subarray(start, reader.offset)
+    const error = takeAttribute(decoder, { flags: flags & ~attributeFlag.extendedLength, type, value }, whole)
+    if (error !== undefined) return error
+  }
+  return undefined
+}
+
+/** `whole`: with flags, type and length, as error data has it (RFC 4271 §6.3). */
+function takeAttribute(
+  decoder: Decoder,
+  attribute: RawAttribute,
+  whole: Uint8Array,
+): MessageError | undefined {
+  const { context, seen } = decoder
+  const { flags, type, value } = attribute
+  const multiprotocol = type === attributeType.mpReach || type === attributeType.mpUnreach
+  if (seen.has(type)) {
+    // RFC 7606 §3 g.
+    if (multiprotocol) return updateError(1, noBytes, `${attributeName(type)} twice`)
+    fault(decoder, type, 'attributeDiscard', `RFC 7606 §3: ${attributeName(type)} again`)
+    return undefined
+  }
+  seen.add(type)
+  const rule = attributeRules[type]
+  if (rule === undefined) return takeUnrecognised(decoder, attribute, whole)
+  if (rule.internalOnly === true && context.kind === 'ebgp') {
+    fault(
+      decoder,
+      type,
+      'attributeDiscard',
+      `${rule.source}: ${attributeName(type)} from an external neighbour`,
+    )
+    return undefined
+  }
+  // RFC 6793 §4.1: between four-octet speakers these two have no meaning.
+  if ((type === attributeType.as4Path || type === attributeType.as4Aggregator) && context.fourOctetAsn) {
+    fault(
+      decoder,
+      type,
+      'attributeDiscard',
+      `RFC 6793 §4.1: ${attributeName(type)} from a four-octet speaker`,
+    )
+    return undefined
+  }
+  const category = attributeFlag.optional | attributeFlag.transitive
+  const flagsFit = (flags & category) === rule.flags
+  // RFC 7606 §3 c.
+  if (!flagsFit) withdraw(decoder, type, 'RFC 7606 §3', `has flags 0x${flags.toString(16)}`, 4, whole)
+  if (type === attributeType.mpReach) return takeReach(decoder, value, whole)
+  if (type === attributeType.mpUnreach) return takeUnreach(decoder, value, whole)
+  if (!flagsFit) return undefined
+  const wrong = rule.fault(value, context)
+  if (type === attributeType.nextHop) {
+    // Judged only if it is used: RFC 4760 §3 has it ignored beside MP_REACH_NLRI alone.
+    decoder.nextHop = value
+  } else if (wrong === undefined) {
+    decoder.attributes.push({ flags: rule.flags, type, value })
+  } else if (rule.answer === 'treatAsWithdraw') {
+    withdraw(decoder, type, rule.source, `has ${wrong}`, rule.subcode, whole)
+  } else {
+    fault(decoder, type, rule.answer, `${rule.source}: ${attributeName(type)} has ${wrong}`)
+  }
+  return undefined
+}
+
+function takeUnrecognised(
+  decoder: Decoder,
+  { flags, type, value }: RawAttribute,
+  whole: Uint8Array,
+): MessageError | undefined {
+  // RFC 4271 §6.3.
+  if ((flags & attributeFlag.optional) === 0)
+    return updateError(2, whole.slice(), `unrecognised well-known attribute ${type}`)
+  // RFC 4271 §5: without the Transitive bit it is quietly ignored.
+  if ((flags & attributeFlag.transitive) !== 0) decoder.attributes.push({ flags, type, value })
+  return undefined
+}
+
+function takeReach(decoder: Decoder, value: Uint8Array, whole: Uint8Array): MessageError | undefined {
+  const reach = decodeMpReach(value, decoder.context)
+  if (reach.kind === 'malformed')
+    return updateError(9, whole.slice(), `MP_REACH_NLRI: ${reach.message} (RFC 7606 §7.11)`)
+  if (reach.kind === 'ignored') {
+    fault(decoder, attributeType.mpReach, 'attributeDiscard', `RFC 4760 §7: ${reach.message}`)
+    return undefined
+  }
+  noteIgnored(decoder, reach.ignored)
+  decoder.reach = reach
+  return undefined
+}
+
+function takeUnreach(decoder: Decoder, value: Uint8Array, whole: Uint8Array): MessageError | undefined {
+  const unreach = decodeMpUnreach(value, decoder.context)
+  if (unreach.kind === 'malformed')
+    return updateError(9, whole.slice(), `MP_UNREACH_NLRI: ${unreach.message} (RFC 7606 §7.12)`)
+  if (unreach.kind === 'ignored') {
+    fault(decoder, attributeType.mpUnreach, 'attributeDiscard', `RFC 4760 §7: ${unreach.message}`)
+    return undefined
+  }
+  noteIgnored(decoder, unreach.ignored)
+  const { family, nlri } = unreach
+  decoder.unreachFamily = family
+  if (nlri.length > 0) decoder.update.withdrawn.push({ family, nlri })
+  return undefined
+}
+
+/** NLRI, then what can only be judged with all attributes at hand. */
+function takeAnnounced(decoder: Decoder, field: Uint8Array): MessageError | undefined {
+  const { context, update, seen, reach } = decoder
+  const classic: NlriBlock[] = []
+  if (field.length > 0) {
+    const error = takeNlri(decoder, 'ipv4/unicast', field, classic)
+    if (error !== undefined) return error
+  }
+  const announces = field.length > 0 || reach !== undefined
+  if (announces) missingMandatory(decoder)
+  // RFC 7606 §5.2: without NLRI there is nothing to withdraw, and perhaps it was not found.
+  if (decoder.withdraw !== undefined && field.length === 0 && !seen.has(attributeType.mpReach))
+    return decoder.withdraw
+  if (classic.length > 0) announceClassic(decoder, classic)
+  if (reach !== undefined && reach.nlri.length > 0) {
+    const wrong = nextHopFault(reach.nextHop, context)
+    if (wrong !== undefined)
+      withdraw(decoder, attributeType.mpReach, 'RFC 4271 §6.3', `has ${wrong}`, 8, noBytes)
+    update.announced.push({ family: reach.family, nlri: reach.nlri, nextHop: reach.nextHop })
+  }
+  if (decoder.withdraw !== undefined) {
+    for (const { family, nlri } of update.announced) update.withdrawn.push({ family, nlri })
+    update.announced = []
+  }
+  if (update.announced.length > 0) update.attributes = canonicalBlock(decoder)
+  else emptyUnreach(decoder, field)
+  return undefined
+}
+
+/** RFC 4271 §6.3, RFC 7606 §3 d. LOCAL_PREF is not mandatory: iBGP without it takes the default. */
+function missingMandatory(decoder: Decoder): void {
+  for (const type of [attributeType.origin, attributeType.asPath]) {
+    if (!decoder.seen.has(type)) withdraw(decoder, type, 'RFC 7606 §3', 'is missing', 3, Uint8Array.of(type))
+  }
+}
+
+function announceClassic(decoder: Decoder, classic: readonly NlriBlock[]): void {
+  const { update, context, nextHop } = decoder
+  const type = attributeType.nextHop
+  if (nextHop === undefined) {
+    if (!decoder.seen.has(type)) withdraw(decoder, type, 'RFC 7606 §3', 'is missing', 3, Uint8Array.of(type))
+    update.withdrawn.push(...classic)
+    return
+  }
+  if (nextHop.length !== 4) {
+    withdraw(decoder, type, 'RFC 7606 §7.3', `has length ${nextHop.length} instead of 4`, 5, noBytes)
+    update.withdrawn.push(...classic)
+    return
+  }
+  const decoded = decodeNextHop(nextHop)
+  const wrong = nextHopFault(decoded, context)
+  if (wrong !== undefined) withdraw(decoder, type, 'RFC 4271 §6.3', `has ${wrong}`, 8, noBytes)
+  for (const block of classic) update.announced.push({ ...block, nextHop: decoded })
+}
+
+/** RFC 4724 §2: an UPDATE with nothing but an empty MP_UNREACH_NLRI. */
+function emptyUnreach(decoder: Decoder, field: Uint8Array): void {
+  const { update, seen } = decoder
+  const alone = seen.size === 1 && seen.has(attributeType.mpUnreach)
+  if (!alone || field.length > 0 || update.withdrawn.length > 0 || update.faults.length > 0) return
+  if (decoder.unreachFamily !== undefined) endOfRib(decoder, decoder.unreachFamily)
+}
+
+function endOfRib(decoder: Decoder, family: Family): void {
+  if (decoder.context.families.includes(family)) decoder.update.endOfRib.push(family)
+}
+
+function canonicalBlock(decoder: Decoder): Uint8Array {
+  if (!decoder.context.fourOctetAsn) widenAsns(decoder.attributes)
+  for (const attribute of decoder.attributes) {
+    if (attribute.type === attributeType.communities) attribute.value = sortedCommunities(attribute.value, 4)
+    if (attribute.type === attributeType.largeCommunities)
+      attribute.value = sortedCommunities(attribute.value, 12)
+  }
+  return encodeRawAttributes(decoder.attributes)
+}
+
+/** RFC 6793 §4.2.3: what a two-octet speaker's attributes say in four octets. */
+function widenAsns(attributes: RawAttribute[]): void {
+  const find = (type: number) => attributes.find((attribute) => attribute.type === type)
+  const aggregator = find(attributeType.aggregator)
+  const as4Aggregator = find(attributeType.as4Aggregator)
+  const as4Path = find(attributeType.as4Path)
+  const asPath = find(attributeType.asPath)
+  let ignoreAs4 = false
+  if (aggregator !== undefined) {
+    const reader = new ByteReader(aggregator.value)
+    const asn = reader.u16()
+    // An aggregator that knows only two octets has replaced the path: what stands beside it is stale.
+    ignoreAs4 = asn !== asTrans && as4Aggregator !== undefined
+    aggregator.value =
+      asn === asTrans && as4Aggregator !== undefined
+        ? as4Aggregator.value
+        : new ByteWriter(8).u32(asn).raw(reader.take(4)).finish()
+  }
+  if (asPath !== undefined) {
+    const path = decodeAsPath(asPath.value, 2)
+    const merged =
+      as4Path === undefined || ignoreAs4 ? path : mergeAs4Path(path, decodeAsPath(as4Path.value, 4))
+    asPath.value = encodeAsPath(merged, 4)
+  }
+  for (const stale of [as4Path, as4Aggregator]) {
+    if (stale !== undefined) attributes.splice(attributes.indexOf(stale), 1)
+  }
+}
+
+function withdraw(
+  decoder: Decoder,
+  type: number,
+  source: string,
+  wrong: string,
+  subcode: number,
+  data: Uint8Array,
+): void {
+  const message = `${source}: ${attributeName(type)} ${wrong}`
+  fault(decoder, type, 'treatAsWithdraw', message)
+  decoder.withdraw ??= { code: 3, subcode, data: data.slice(), message }
+}
+
+function noteIgnored(decoder: Decoder, ignored: number): void {
+  if (ignored > 0)
+    fault(decoder, 0, 'attributeDiscard', `RFC 4271 §6.3: ${ignored} multicast prefixes ignored`)
+}
+
+function fault(decoder: Decoder, attribute: number, answer: UpdateFault['answer'], message: string): void {
+  decoder.update.faults.push({ attribute, answer, message })
+}
+
+function updateError(subcode: number, data: Uint8Array, message: string): MessageError {
+  return { code: 3, subcode, data, message }
+}
