@@ -5,7 +5,8 @@
  */
 import { addressBytes, addressFromBytes, type Address } from '#core/net/address.ts'
 import { ByteReader, ByteWriter } from '#core/lib/bytes.ts'
-import type { LargeCommunity, Origin, PathAttributes, UnknownAttribute } from '../attributes.ts'
+import type { LargeCommunity } from '#core/net/community.ts'
+import type { Origin, PathAttributes, UnknownAttribute } from '../attributes.ts'
 import { decodeAsPath, encodeAsPath } from './as-path.ts'
 import {
   attributeFlag,
