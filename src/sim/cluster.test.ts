@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
-import { Prng } from '#core/lib/prng.ts'
 import type { KubeObject } from '#core/schema/object.ts'
 import type { Snapshot } from '#core/schema/snapshot.ts'
 import { VirtualClock } from './clock.ts'
@@ -101,7 +100,7 @@ const start = Date.UTC(2026, 0, 1)
 
 function open() {
   const clock = new VirtualClock(start)
-  return { clock, cluster: new Cluster(clock, new Prng(1)) }
+  return { clock, cluster: new Cluster(clock) }
 }
 
 function names(snapshot: Snapshot): string {

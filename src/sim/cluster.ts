@@ -4,7 +4,6 @@
  * `workloads.ts` plays the controllers and the kubelet beside it.
  */
 import { err, ok, type Result } from '#core/lib/result.ts'
-import type { Prng } from '#core/lib/prng.ts'
 import type { KubeObject } from '#core/schema/object.ts'
 import { type Snapshot } from '#core/schema/snapshot.ts'
 import type { VirtualClock } from './clock.ts'
@@ -21,6 +20,7 @@ export type Written = Result<KubeObject, WriteError>
 
 /** One change of one object. `object` absent: it was deleted. */
 export interface Change {
+  at: number
   kind: string
   key: string
   object?: KubeObject
@@ -35,31 +35,35 @@ export interface RecordedEvent {
   message: string
 }
 
+const unavailable: WriteError = { reason: 'unavailable', message: 'the API server does not answer' }
+
 export class Cluster {
   readonly clock: VirtualClock
-  readonly random: Prng
   /** What was recorded about objects, oldest first. */
   readonly events: RecordedEvent[] = []
   /** Everything that ever changed, in order. A watch is a position in it. */
   readonly #changes: Change[] = []
   readonly #objects = new Map<string, KubeObject>()
   readonly #observers = new Set<ClusterObserver>()
+  readonly #changeListeners = new Set<() => void>()
+  readonly #admit: (object: KubeObject) => KubeObject
   #available = true
   #uids = 0
 
-  constructor(clock: VirtualClock, random: Prng) {
+  /** `admit`: what the API server makes of an object that is created. */
+  constructor(clock: VirtualClock, admit: (object: KubeObject) => KubeObject = (object) => object) {
     this.clock = clock
-    this.random = random
+    this.#admit = admit
   }
 
   get available(): boolean {
     return this.#available
   }
 
-  /** While it is not, writes by {@link Writer}s fail and watches stand still. `create` and the like go on: they are the user's. */
+  /** While it is not, `writeStatus` fails and watches stand still. `apply` and the like go on: they are the test's own hand. */
   setAvailable(available: boolean): void {
     this.#available = available
-    for (const observer of this.#observers) observer.wake()
+    this.#wakeAll()
   }
 
   get changes(): readonly Change[] {
@@ -88,9 +92,29 @@ export class Cluster {
     if (present === undefined) {
       const uid = `00000000-0000-4000-8000-${(++this.#uids).toString(16).padStart(12, '0')}`
       const created = { uid, generation: 1, creationTimestamp: rfc3339(this.clock.now()) }
-      return this.#store(key, { ...object, metadata: { ...object.metadata, ...created } })
+      return this.#store(key, this.#admit({ ...object, metadata: { ...object.metadata, ...created } }))
     }
     return this.#store(key, mergePatch(present, rest) as KubeObject)
+  }
+
+  /** Puts `object` in the place of the one whose resourceVersion it has; the status stays. */
+  replace(object: KubeObject): Written {
+    if (!this.#available) return err(unavailable)
+    const key = keyOfObject(object)
+    const present = this.#unmodified(object)
+    if (!present.ok) return present
+    const { status: _status, ...rest } = object as KubeObject & { status?: unknown }
+    const { status } = present.value as KubeObject & { status?: unknown }
+    return ok(this.#store(key, (status === undefined ? rest : { ...rest, status }) as KubeObject))
+  }
+
+  /** Puts the status of `object` in the place of the one of the object whose resourceVersion it has. */
+  replaceStatus(object: KubeObject): Written {
+    if (!this.#available) return err(unavailable)
+    const present = this.#unmodified(object)
+    if (!present.ok) return present
+    const { status } = object as KubeObject & { status?: unknown }
+    return ok(this.#store(keyOfObject(object), { ...present.value, status } as KubeObject))
   }
 
   /** JSON merge patch (RFC 7386) of an object that exists. */
@@ -104,7 +128,7 @@ export class Cluster {
   delete(kind: string, namespace: string | undefined, name: string): boolean {
     const key = keyOf(kind, namespace, name)
     if (!this.#objects.delete(key)) return false
-    this.#changed({ kind, key })
+    this.#changed({ at: this.clock.now(), kind, key })
     return true
   }
 
@@ -113,16 +137,10 @@ export class Cluster {
    * `seen`.
    */
   writeStatus(seen: KubeObject, status: Record<string, unknown>): Written {
-    if (!this.#available) return err({ reason: 'unavailable', message: 'the API server does not answer' })
-    const key = keyOfObject(seen)
-    const present = this.#objects.get(key)
-    if (present === undefined || present.metadata.uid !== seen.metadata.uid) {
-      return err({ reason: 'gone', message: `${key} not found` })
-    }
-    if (present.metadata.resourceVersion !== seen.metadata.resourceVersion) {
-      return err({ reason: 'conflict', message: `${key} has been modified` })
-    }
-    return ok(this.#store(key, mergePatch(present, { status }) as KubeObject))
+    if (!this.#available) return err(unavailable)
+    const present = this.#unmodified(seen)
+    if (!present.ok) return present
+    return ok(this.#store(keyOfObject(seen), mergePatch(present.value, { status }) as KubeObject))
   }
 
   recordEvent(object: KubeObject, type: 'Normal' | 'Warning', reason: string, message: string): void {
@@ -131,12 +149,29 @@ export class Cluster {
     this.events.push({ at, kind: object.kind, key: keyOfObject(object), type, reason, message })
   }
 
+  /** Calls `listener` after every change and at the start and end of outages, without any lag. */
+  onChange(listener: () => void): void {
+    this.#changeListeners.add(listener)
+  }
+
   /** A program that watches the cluster, from now on. */
   observe(options: ObserverOptions): ClusterObserver {
     const observer = new ClusterObserver(this, options, () => this.#observers.delete(observer))
     this.#observers.add(observer)
     observer.wake()
     return observer
+  }
+
+  #unmodified(seen: KubeObject): Written {
+    const key = keyOfObject(seen)
+    const present = this.#objects.get(key)
+    if (present === undefined || present.metadata.uid !== seen.metadata.uid) {
+      return err({ reason: 'gone', message: `${key} not found` })
+    }
+    if (present.metadata.resourceVersion !== seen.metadata.resourceVersion) {
+      return err({ reason: 'conflict', message: `${key} has been modified` })
+    }
+    return ok(present)
   }
 
   #store(key: string, object: KubeObject): KubeObject {
@@ -154,13 +189,18 @@ export class Cluster {
     if (generation !== undefined) metadata.generation = generation
     const stored = frozenCopy({ ...object, metadata })
     this.#objects.set(key, stored)
-    this.#changed({ kind: object.kind, key, object: stored })
+    this.#changed({ at: this.clock.now(), kind: object.kind, key, object: stored })
     return stored
   }
 
   #changed(change: Change): void {
     this.#changes.push(change)
+    this.#wakeAll()
+  }
+
+  #wakeAll(): void {
     for (const observer of this.#observers) observer.wake()
+    for (const listener of this.#changeListeners) listener()
   }
 }
 
