@@ -48,7 +48,9 @@ it('stands still while the API is down and goes on afterwards', () => {
   clock.runFor(5_000)
   const ready = cluster
     .list<Pod>('Pod')
-    .filter(({ status }) => status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True'))
+    .filter(({ status }) =>
+      status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True'),
+    )
   assert.equal(ready.length, 2)
 })
 
@@ -71,7 +73,8 @@ function open() {
     const node = { apiVersion: 'v1', kind: 'Node', metadata: { name }, spec: { podCIDRs } }
     cluster.apply(node)
   }
-  const workloads = { random: new Prng(1), readyDelayMs: () => 1_000, watchDelayMs: () => 5 }
-  new Workloads({ cluster, ...workloads })
+  const options = { random: new Prng(1), readyDelayMs: () => 1_000, watchDelayMs: () => 5 }
+  const workloads = new Workloads({ cluster, ...options })
+  workloads.start()
   return { clock, cluster }
 }

@@ -24,7 +24,10 @@ export class Workloads {
 
   constructor(options: WorkloadsOptions) {
     this.#options = options
-    options.cluster.onChange(() => this.#wake())
+  }
+
+  start(): void {
+    this.#options.cluster.onChange(() => this.#wake())
     this.#wake()
   }
 
@@ -68,7 +71,7 @@ export class Workloads {
         cluster.replaceStatus(object)
         return
       case 'delete':
-        if (object.kind === 'Pod') this.#terminate(object as Pod)
+        if (object.kind === 'Pod') this.#terminate(object)
         else cluster.delete(object.kind, object.metadata.namespace, object.metadata.name)
         return
     }
