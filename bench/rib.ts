@@ -1,0 +1,100 @@
+/**
+ * What a route costs in the RIB, by stage: `node bench/rib.ts [routes]`. UPDATEs are prepared before the clock starts, with
+ * six routes each on average, prefix lengths as on the Internet and 5000 attribute sets per neighbour.
+ */
+import { Prng } from '#core/lib/prng.ts'
+import { address } from '#core/net/address.ts'
+import { families, type Family } from '#core/bgp/family.ts'
+import { Rib, type NeighbourSession } from '#core/bgp/rib/rib.ts'
+import { encodeAttributes } from '#core/bgp/wire/attributes.ts'
+import type { Update } from '#core/bgp/wire/message.ts'
+
+const routes = Number(process.argv[2] ?? 200_000)
+const attributeSets = 5000
+
+for (const family of families) {
+  for (let run = 0; run < 3; run++) {
+    const rib = new Rib({ localAsn: 65000, seed: run })
+    const [first, second, receiver] = [2, 3, 4].map((n) => {
+      const slot = rib.addNeighbour({ importRoutes: true, exportLearned: true })
+      rib.sessionUp(slot, session(n))
+      return slot
+    }) as [number, number, number]
+    rib.flush()
+    const fromFirst = updates(family, 2)
+    const fromSecond = updates(family, 3)
+    const rows = [
+      measure('ingest', () => fromFirst.forEach((update) => rib.receive(first, update, 0))),
+      measure('flush to two', () => rib.flush()),
+      measure('ingest the same from another', () =>
+        fromSecond.forEach((update) => rib.receive(second, update, 0)),
+      ),
+      measure('flush what changed', () => rib.flush()),
+      measure('announce again', () => fromSecond.forEach((update) => rib.receive(second, update, 0))),
+      measure('lose one neighbour', () => rib.sessionDown(first)),
+      measure('flush what changed', () => rib.flush()),
+    ]
+    const { advertised } = rib.tables[family].peers[receiver]!
+    console.log(`${family}, ${routes} routes, run ${run + 1}, ${advertised} advertised`)
+    for (const row of rows) console.log(`  ${row}`)
+  }
+}
+
+function measure(what: string, action: () => unknown): string {
+  const start = process.hrtime.bigint()
+  action()
+  const ns = Number(process.hrtime.bigint() - start)
+  return `${what.padEnd(30)} ${(ns / routes).toFixed(0).padStart(6)} ns/route ${(ns / 1e6).toFixed(0).padStart(6)} ms`
+}
+
+function session(n: number): NeighbourSession {
+  return {
+    localAsn: 65000,
+    external: true,
+    localAddress: address('192.0.2.1'),
+    localAddressOtherVersion: address('2001:db8::1'),
+    extendedNextHop: [],
+    asn: 65000 + n,
+    routerId: address(`10.0.0.${n}`),
+    address: address(`192.0.2.${n}`),
+    families,
+    maxLength: 4096,
+  }
+}
+
+/** The same prefixes for every neighbour, with attributes of its own. */
+function updates(family: Family, neighbour: number): Update[] {
+  const prefixes = new Prng(1)
+  const random = new Prng(neighbour)
+  const nextHop = address(family === 'ipv4/unicast' ? `192.0.2.${neighbour}` : `2001:db8::${neighbour}`)
+  const blocks = Array.from({ length: attributeSets }, () => {
+    const asns = Array.from({ length: 3 + random.below(4) }, () => 1 + random.below(400_000))
+    return encodeAttributes({
+      origin: 'igp',
+      asPath: [{ kind: 'sequence', asns: [65000 + neighbour, ...asns] }],
+      communities: Array.from({ length: random.below(6) }, () => random.u32()),
+    })
+  })
+  const lengths =
+    family === 'ipv4/unicast' ? [24, 24, 24, 24, 24, 22, 23, 20, 19, 16] : [48, 48, 48, 32, 36, 40, 44]
+  const list: Update[] = []
+  for (let left = routes; left > 0;) {
+    const count = Math.min(left, 1 + prefixes.below(11))
+    left -= count
+    const nlri: number[] = []
+    for (let i = 0; i < count; i++) {
+      const length = prefixes.pick(lengths)
+      nlri.push(length)
+      for (let octet = 0; octet < (length + 7) >> 3; octet++) nlri.push(prefixes.below(256))
+    }
+    list.push({
+      kind: 'update',
+      withdrawn: [],
+      announced: [{ family, nlri: Uint8Array.from(nlri), nextHop: { global: nextHop } }],
+      attributes: random.pick(blocks),
+      endOfRib: [],
+      faults: [],
+    })
+  }
+  return list
+}

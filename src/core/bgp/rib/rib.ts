@@ -1,0 +1,365 @@
+/**
+ * The routing information bases of one speaker (RFC 4271 §3.2, §9): what neighbours sent, what was chosen, what each was sent.
+ * It knows neighbours by slot and sessions as up or down; bytes, timers and connections are not its business. Routes come in
+ * by `receive` and `setOwnRoutes`; `flush` gives the UPDATEs that make every neighbour's view right again.
+ *
+ * Everything hot is in `rib-table.ts`; here work is done per UPDATE and per attribute set. `flush` does the whole of what is
+ * due at once; the dirty list and each neighbour's `walk` are where slices and a journal per group would go on from.
+ */
+import { assert, present } from '#core/lib/assert.ts'
+import { compareAddresses, type Address } from '#core/net/address.ts'
+import type { Prefix } from '#core/net/prefix.ts'
+import type { OriginatedAttributes } from '../config.ts'
+import { families, familyOfPrefix, type Family } from '../family.ts'
+import { encodeAttributes } from '../wire/attributes.ts'
+import type { Update } from '../wire/message.ts'
+import { encodePrefix, nlriNext } from '../wire/nlri.ts'
+import { attributeFlags, AttributeStore } from './attribute-store.ts'
+import { exportPath, pathSources, type ExportTarget } from './export.ts'
+import { endOfRib, fits, Outbox, packUpdates } from './pack.ts'
+import { PeerTable, RibTable } from './rib-table.ts'
+
+export interface RibConfig {
+  localAsn: number
+  /** Any 32 bits, unknown to neighbours: the tables' hashes depend on it. */
+  seed: number
+  /** Whether a next hop can be reached (RFC 4271 §9.1.2); absent: every one can. */
+  resolves?: (nextHop: Address) => boolean
+}
+
+/** What a user decided about a neighbour's routes. */
+export interface NeighbourPolicy {
+  importRoutes: boolean
+  exportLearned: boolean
+}
+
+/** What the RIB needs to know of an established session. */
+export interface NeighbourSession extends ExportTarget {
+  asn: number
+  routerId: Address
+  address: Address
+  families: readonly Family[]
+  /** Octets of the largest message it takes. */
+  maxLength: number
+}
+
+/** An own route with what each neighbour gets of it, by slot. */
+export interface OwnRoute {
+  prefix: Prefix
+  to: { slot: number; attributes: OriginatedAttributes }[]
+}
+
+/** The UPDATEs for one neighbour, to be sent in order. */
+export interface Batch {
+  slot: number
+  updates: Update[]
+}
+
+/** How much of a table a neighbour is to be gone through for: only what is dirty, or everything and why. */
+type Walk = 'dirty' | 'changed' | 'initial' | 'refresh'
+
+/** A neighbour's place in the RIB. */
+export interface Neighbour {
+  policy: NeighbourPolicy
+  session?: NeighbourSession
+  /** Equal for neighbours that get the same attributes for the same path. */
+  group: string
+  walk: Record<Family, Walk>
+}
+
+export class Rib {
+  readonly store: AttributeStore
+  readonly tables: Record<Family, RibTable>
+  /** By slot; slot 0 is the speaker itself. */
+  readonly neighbours: (Neighbour | undefined)[] = [undefined]
+  readonly #config: RibConfig
+  readonly #own: Record<Family, Set<number>> = { 'ipv4/unicast': new Set(), 'ipv6/unicast': new Set() }
+  #epoch: number | undefined
+
+  constructor(config: RibConfig) {
+    this.#config = config
+    this.store = new AttributeStore(config.localAsn, config.seed)
+    this.tables = {
+      'ipv4/unicast': new RibTable(4, this.store, config.seed),
+      'ipv6/unicast': new RibTable(6, this.store, config.seed),
+    }
+  }
+
+  /** A slot for a neighbour, which stays its own until `removeNeighbour`. */
+  addNeighbour(policy: NeighbourPolicy): number {
+    const free = this.neighbours.indexOf(undefined, 1)
+    const slot = free < 0 ? this.neighbours.length : free
+    this.neighbours[slot] = {
+      policy,
+      group: '',
+      walk: { 'ipv4/unicast': 'dirty', 'ipv6/unicast': 'dirty' },
+    }
+    for (const family of families) this.tables[family].peers[slot] = new PeerTable()
+    return slot
+  }
+
+  removeNeighbour(slot: number): void {
+    this.sessionDown(slot)
+    for (const family of families) {
+      this.tables[family].clearOwn(slot)
+      this.tables[family].peers[slot] = undefined
+    }
+    this.neighbours[slot] = undefined
+  }
+
+  /** Applies to what the neighbour has sent and been sent already, too. */
+  setPolicy(slot: number, policy: NeighbourPolicy): void {
+    const neighbour = this.#neighbour(slot)
+    const old = neighbour.policy
+    neighbour.policy = policy
+    if (old.importRoutes !== policy.importRoutes) this.reevaluate(slot)
+    if (old.exportLearned === policy.exportLearned) return
+    for (const family of families) if (neighbour.walk[family] === 'dirty') neighbour.walk[family] = 'changed'
+  }
+
+  /** The session came up: the neighbour gets the whole table of each family, then End-of-RIB (RFC 4724 §2). */
+  sessionUp(slot: number, session: NeighbourSession): void {
+    const neighbour = this.#neighbour(slot)
+    assert(neighbour.session === undefined, 'a session comes up once')
+    neighbour.session = session
+    const { localAsn, external, localAddress, localAddressOtherVersion, extendedNextHop, maxLength } = session
+    neighbour.group = JSON.stringify([
+      localAsn,
+      external,
+      localAddress,
+      localAddressOtherVersion,
+      extendedNextHop,
+      maxLength,
+    ])
+    for (const family of families) {
+      const table = this.tables[family].peers[slot]!
+      table.external = external
+      table.asn = session.asn
+      neighbour.walk[family] = session.families.includes(family) ? 'initial' : 'dirty'
+    }
+    this.#rank()
+  }
+
+  /** The session ended: its routes are forgotten (RFC 4271 §8.2.2). */
+  sessionDown(slot: number): void {
+    const neighbour = this.#neighbour(slot)
+    if (neighbour.session === undefined) return
+    for (const family of families) {
+      this.tables[family].clearSession(slot)
+      neighbour.walk[family] = 'dirty'
+    }
+    delete neighbour.session
+  }
+
+  /** Takes an UPDATE in. `now` in ms; it is kept per route in tenths of a second. */
+  receive(slot: number, update: Update, now: number): void {
+    for (const { family, nlri } of update.withdrawn) {
+      const table = this.tables[family]
+      for (let at = 0; at < nlri.length; at = nlriNext(nlri, at)) {
+        const prefix = table.prefixes.find(nlri, at)
+        if (prefix >= 0) table.setPath(slot, prefix, 0, false, 0)
+      }
+    }
+    const since = this.#tenths(now)
+    for (const { family, nlri, nextHop } of update.announced) {
+      const table = this.tables[family]
+      const set = this.store.intern(update.attributes, nextHop)
+      const rejected = this.rejectionOf(slot, set) !== undefined
+      for (let at = 0; at < nlri.length; at = nlriNext(nlri, at))
+        table.setPath(slot, table.prefixes.idOf(nlri, at), set, rejected, since)
+      this.store.release(set)
+    }
+  }
+
+  /**
+   * Why a path with these attributes from this neighbour may not be used. Everything here depends on the neighbour and the
+   * attribute set alone, so it is asked once per UPDATE; an import policy that looks at prefixes comes after it.
+   */
+  rejectionOf(slot: number, set: number): string | undefined {
+    const { session, policy } = this.#neighbour(slot)
+    if ((this.store.flags[set]! & attributeFlags.ownAsn) !== 0)
+      return `its AS path contains the own AS ${this.#config.localAsn} (RFC 4271 §9.1.2)`
+    const nextHop = this.store.nextHop(set).global
+    if (nextHop === session?.localAddress || nextHop === session?.localAddressOtherVersion)
+      return `its next hop ${nextHop} is this speaker (RFC 4271 §5.1.3)`
+    if (this.#config.resolves !== undefined && !this.#config.resolves(nextHop))
+      return `its next hop ${nextHop} cannot be reached (RFC 4271 §9.1.2)`
+    if (!policy.importRoutes) return 'routes from this neighbour are not imported'
+    return undefined
+  }
+
+  /** Judges anew all that this neighbour sent: after a change of policy or of what next hops resolve. */
+  reevaluate(slot: number): void {
+    for (const family of families) {
+      const table = this.tables[family]
+      const { in: cells, since } = table.peers[slot]!
+      for (let prefix = 0; prefix < cells.cells.length; prefix++) {
+        const set = cells.cells[prefix]! >>> 1
+        if (set === 0) continue
+        table.setPath(slot, prefix, set, this.rejectionOf(slot, set) !== undefined, since.get(prefix))
+      }
+    }
+  }
+
+  /** Replaces all own routes. Slots must exist. */
+  setOwnRoutes(routes: readonly OwnRoute[], now: number): void {
+    const merged = new Map<Prefix, OwnRoute['to']>()
+    for (const { prefix, to } of routes) merged.set(prefix, [...(merged.get(prefix) ?? []), ...to])
+    const kept = { 'ipv4/unicast': new Set<number>(), 'ipv6/unicast': new Set<number>() }
+    const sets = new Map<string, number>()
+    for (const [prefix, to] of merged) {
+      const family = familyOfPrefix(prefix)
+      const table = this.tables[family]
+      const id = table.prefixes.idOf(encodePrefix(prefix), 0)
+      kept[family].add(id)
+      const first = to[0] === undefined ? {} : to[0].attributes
+      table.setPath(0, id, this.#ownSet(sets, family, first), false, this.#tenths(now))
+      for (let slot = 1; slot < this.neighbours.length; slot++) {
+        if (this.neighbours[slot] === undefined) continue
+        const mine = to.find((target) => target.slot === slot)
+        table.setOwn(slot, id, mine === undefined ? 0 : this.#ownSet(sets, family, mine.attributes))
+      }
+    }
+    for (const family of families) {
+      for (const id of this.#own[family]) if (!kept[family].has(id)) this.#removeOwn(this.tables[family], id)
+      this.#own[family] = kept[family]
+    }
+    for (const set of sets.values()) this.store.release(set)
+  }
+
+  /** The neighbour wants all routes of the family again (RFC 2918 §4). */
+  refresh(slot: number, family: Family): void {
+    const { session, walk } = this.#neighbour(slot)
+    if (session !== undefined && session.families.includes(family) && walk[family] !== 'initial')
+      walk[family] = 'refresh'
+  }
+
+  /**
+   * What is to be sent so that every neighbour has what it should have, and taken as sent. `bestChanged` is told each prefix
+   * whose best path changed since the last flush, before its id can be freed.
+   */
+  flush(bestChanged?: (family: Family, prefix: number) => void): Batch[] {
+    const batches: Batch[] = []
+    for (const family of families) {
+      const table = this.tables[family]
+      const exported = new Map<string, Map<number, number>>()
+      for (let slot = 1; slot < this.neighbours.length; slot++) {
+        const updates = this.#flushTo(slot, family, exported)
+        if (updates.length > 0) batches.push({ slot, updates })
+      }
+      for (const sets of exported.values())
+        for (const set of sets.values()) if (set !== 0) this.store.release(set)
+      if (bestChanged !== undefined) {
+        for (let i = 0; i < table.dirtyCount; i++)
+          if (table.bestChanged(table.dirty(i))) bestChanged(family, table.dirty(i))
+      }
+      table.clearDirty()
+    }
+    return batches
+  }
+
+  /** What this neighbour may be offered for the prefix: attribute set × 4 + index in `pathSources`, 0 for nothing. */
+  offerTo(slot: number, table: RibTable, prefix: number): number {
+    const best = table.best.get(prefix)
+    if (best === 0) return 0
+    if (best === 1) return 4 * table.peers[slot]!.own.get(prefix)
+    // Never back to where it came from.
+    if (best === slot + 1 || !this.neighbours[slot]!.policy.exportLearned) return 0
+    return 4 * table.bestAttributes.get(prefix) + (table.peers[best - 1]!.external ? 1 : 2)
+  }
+
+  /** Time at which a path came, in ms. */
+  timeOf(tenths: number): number {
+    return (this.#epoch ?? 0) + 100 * tenths
+  }
+
+  #flushTo(slot: number, family: Family, exported: Map<string, Map<number, number>>): Update[] {
+    const neighbour = this.neighbours[slot]
+    const session = neighbour?.session
+    if (session === undefined || !session.families.includes(family)) return []
+    const table = this.tables[family]
+    const walk = neighbour!.walk[family]
+    neighbour!.walk[family] = 'dirty'
+    if (walk === 'dirty' && table.dirtyCount === 0) return []
+    let sets = exported.get(neighbour!.group)
+    if (sets === undefined) exported.set(neighbour!.group, (sets = new Map()))
+    const out = table.peers[slot]!.out
+    const outbox = new Outbox()
+    const count = walk === 'dirty' ? table.dirtyCount : table.prefixes.top
+    for (let i = 0; i < count; i++) {
+      const prefix = walk === 'dirty' ? table.dirty(i) : i
+      const set = this.#export(slot, family, prefix, sets)
+      const sent = out.get(prefix)
+      if (set === 0 ? sent === 0 : sent === set && walk !== 'refresh') continue
+      if (set === 0) outbox.withdrawn.push(prefix)
+      else outbox.announce(set, prefix)
+    }
+    const updates = packUpdates(outbox, family, table.prefixes, this.store, session.maxLength)
+    for (const prefix of outbox.withdrawn) table.setOut(slot, prefix, 0)
+    for (const [set, ids] of outbox.announced) for (const prefix of ids) table.setOut(slot, prefix, set)
+    if (walk === 'initial') updates.push(endOfRib(family))
+    return updates
+  }
+
+  /** The set that this neighbour is to have for this prefix, 0 for none. `sets` remembers by offer, and holds them. */
+  #export(slot: number, family: Family, prefix: number, sets: Map<number, number>): number {
+    const offer = this.offerTo(slot, this.tables[family], prefix)
+    if (offer === 0) return 0
+    const session = this.neighbours[slot]!.session!
+    let set = sets.get(offer)
+    if (set === undefined) {
+      set = 0
+      const attributes = this.store.attributes(Math.floor(offer / 4))
+      const verdict = exportPath(session, family, pathSources[offer % 4]!, attributes)
+      if (verdict.kind === 'send') {
+        const block = encodeAttributes(verdict.attributes)
+        // §9.2: a route that fits into no message is not advertised.
+        if (fits(block, family, session.maxLength)) set = this.store.intern(block, verdict.nextHop)
+      }
+      sets.set(offer, set)
+    }
+    // §5.1.3: never the neighbour's own address.
+    if (set !== 0 && this.store.nextHop(set).global === session.address) return 0
+    return set
+  }
+
+  /** The set of an own route before it is rewritten for a neighbour; `sets` remembers, and holds them. */
+  #ownSet(sets: Map<string, number>, family: Family, own: OriginatedAttributes): number {
+    const key = family + JSON.stringify(own)
+    const known = sets.get(key)
+    if (known !== undefined) return known
+    const { origin = 'igp', nextHop = unspecified[family], ...others } = own
+    const block = encodeAttributes({ origin, asPath: [], nextHop, ...others })
+    const set = this.store.intern(block, { global: nextHop })
+    sets.set(key, set)
+    return set
+  }
+
+  #removeOwn(table: RibTable, prefix: number): void {
+    for (let slot = 1; slot < this.neighbours.length; slot++)
+      if (this.neighbours[slot] !== undefined) table.setOwn(slot, prefix, 0)
+    table.setPath(0, prefix, 0, false, 0)
+  }
+
+  /** Orders neighbours by BGP identifier, then address (RFC 4271 §9.1.2.2 f and g; IPv4 before IPv6). */
+  #rank(): void {
+    const up = [...this.neighbours.keys()].filter((slot) => this.neighbours[slot]?.session !== undefined)
+    up.sort((a, b) => {
+      const [x, y] = [this.neighbours[a]!.session!, this.neighbours[b]!.session!]
+      return compareAddresses(x.routerId, y.routerId) || compareAddresses(x.address, y.address)
+    })
+    for (const [rank, slot] of up.entries())
+      for (const family of families) this.tables[family].peers[slot]!.rank = rank
+  }
+
+  #neighbour(slot: number): Neighbour {
+    return present(this.neighbours[slot], 'neighbour')
+  }
+
+  #tenths(now: number): number {
+    this.#epoch ??= now
+    return Math.max(0, Math.floor((now - this.#epoch) / 100))
+  }
+}
+
+const unspecified = { 'ipv4/unicast': '0.0.0.0' as Address, 'ipv6/unicast': '::' as Address }
