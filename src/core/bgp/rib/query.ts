@@ -14,24 +14,20 @@ export interface RouteQuery {
   prefix?: Prefix
 }
 
-/** Ordered by prefix, then peer. `names`: of the peers, by slot. */
+/** `nameOf` gives the name of the peer in a slot. In the order of prefix ids, which says nothing. */
 export function queryRoutes(
   rib: Rib,
   table: RouteTable,
   { slot, family, prefix }: RouteQuery,
-  names: ReadonlyMap<number, string>,
+  nameOf: (slot: number) => string,
 ): RouteEntry[] {
   const entries: RouteEntry[] = []
-  const slots = [...names].toSorted((a, b) => (a[1] < b[1] ? -1 : 1)).map(([each]) => each)
   for (const each of families) {
     if (family !== undefined && each !== family) continue
     if (prefix !== undefined && familyOfPrefix(prefix) !== each) continue
     const { prefixes } = rib.tables[each]
     if (prefix === undefined) {
-      const ids: number[] = []
-      for (let id = 0; id < prefixes.top; id++) if (!prefixes.isFree(id)) ids.push(id)
-      ids.sort((a, b) => prefixes.compare(a, b))
-      for (const id of ids) collect(entries, each, id)
+      for (let id = 0; id < prefixes.top; id++) if (!prefixes.isFree(id)) collect(entries, each, id)
     } else {
       const id = prefixes.find(encodePrefix(prefix), 0)
       if (id >= 0) collect(entries, each, id)
@@ -47,7 +43,7 @@ export function queryRoutes(
       into.push(received(family, id, bestSlot))
       return
     }
-    for (const each of slots) {
+    for (let each = 1; each < peers.length; each++) {
       const peer = peers[each]
       if (peer === undefined || (slot !== undefined && slot !== each)) continue
       if (table === 'adjRibIn') {
@@ -58,7 +54,7 @@ export function queryRoutes(
       if (sent === 0) continue
       into.push({
         prefix: rib.tables[family].prefixes.prefix(id),
-        peer: names.get(each)!,
+        peer: nameOf(each),
         attributes: rib.store.attributes(sent),
         // The time of the route it tells of: when it was sent is not kept.
         since: rib.timeOf(bestSlot < 0 ? 0 : peers[bestSlot]!.since.get(id)),
@@ -77,7 +73,7 @@ export function queryRoutes(
       since: rib.timeOf(peer.since.get(id)),
       best: best.get(id) === from + 1,
     }
-    if (from !== 0) entry.peer = names.get(from)!
+    if (from !== 0) entry.peer = nameOf(from)
     const rejected = isUsable(cell) ? undefined : rib.rejectionOf(from, attributesOf(cell))
     if (rejected !== undefined) entry.rejected = rejected
     return entry

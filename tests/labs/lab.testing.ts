@@ -1,0 +1,102 @@
+/** What the tests of labs share: whether labs can run here, names of their own, waiting without guessing. */
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { find, labUp, missingForLab, type LabOptions, type RunningLab } from '#lab/lab.ts'
+import { listNamespaces, runInside } from '#lab/namespaces.ts'
+import { loadTopology } from '#lab/topology.ts'
+
+/** For the `skip` of a test: false where the lab of this folder can run. */
+export function skipReason(folder: string, programs: readonly string[] = []): string | false {
+  const loaded = loadTopology(folder)
+  const missing = [
+    ...missingForLab(loaded.ok ? loaded.value : undefined).map(({ what, hint }) => `${what} (${hint})`),
+    ...programs.filter((program) => find(program) === undefined),
+  ]
+  return missing.length === 0 ? false : `a lab needs ${missing.join(', ')}`
+}
+
+let labCount = 0
+
+/** A name that no other test process uses. */
+export function labName(): string {
+  return `t${process.pid}-${labCount++}`
+}
+
+/** Starts a lab under a name of its own; its processes are not started again when they end. */
+export function startLab(folder: string, options: LabOptions = {}): Promise<RunningLab> {
+  const progress = { step: () => {}, warning: () => {} }
+  return labUp(folder, { name: labName(), restartAfterMs: false, ...options }, progress)
+}
+
+/** Tries until `probe` passes, and fails with what it last failed with. */
+export async function eventually<T>(
+  what: string,
+  probe: () => T | Promise<T>,
+  timeoutMs = 15_000,
+): Promise<T> {
+  const deadline = Date.now() + timeoutMs
+  for (;;) {
+    try {
+      return await probe()
+    } catch (error) {
+      if (Date.now() > deadline) throw new Error(`${what}: not within ${timeoutMs} ms`, { cause: error })
+      await sleep(50)
+    }
+  }
+}
+
+/** Fails as soon as `probe` does, within `ms`. */
+export async function throughout(ms: number, probe: () => void | Promise<void>): Promise<void> {
+  const deadline = Date.now() + ms
+  do {
+    await probe()
+    await sleep(100)
+  } while (Date.now() < deadline)
+}
+
+/** Nothing on this machine bears the lab's name. */
+export function assertNothingLeft(name: string): void {
+  const labs = readdirSync('/run/herald/lab')
+  assert.ok(!labs.includes(name), 'its folder is gone')
+  assert.deepEqual(
+    listNamespaces().filter((namespace) => namespace.startsWith(`${name}.`)),
+    [],
+  )
+  assert.deepEqual(processesOf(name), [])
+}
+
+/** Command lines of the processes that mention the lab's folder. */
+function processesOf(name: string): string[] {
+  return readdirSync('/proc').flatMap((pid) => {
+    if (!/^\d+$/.test(pid)) return []
+    try {
+      const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')
+      return command.includes(`/run/herald/lab/${name}/`) ? [command] : []
+    } catch {
+      // It ended meanwhile.
+      return []
+    }
+  })
+}
+
+/** Runs `kubectl` against the lab's only cluster. Rejects with what it printed when it fails. */
+export async function kubectl(lab: RunningLab, args: readonly string[], input = ''): Promise<string> {
+  const { kubeconfig } = [...lab.clusters.values()][0]!
+  const { code, output } = await runInside(
+    undefined,
+    'kubectl',
+    [`--kubeconfig=${kubeconfig}`, ...args],
+    input,
+  )
+  if (code !== 0) throw new Error(`kubectl ${args.join(' ')}: ${output.trim()}`)
+  return output.trim()
+}
+
+/** Next hops that BIRD has for a prefix, sorted; none: it has no route. */
+export async function nextHops(lab: RunningLab, prefix: string): Promise<string[]> {
+  const text = await lab.routers.get('bird')!.ask('show', 'route', 'for', prefix)
+  return [...text.matchAll(/unicast \[\w+ [^\]]*\][^\n]*\n\s+via (\S+)/g)]
+    .map((match) => match[1]!)
+    .toSorted()
+}
