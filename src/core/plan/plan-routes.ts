@@ -3,9 +3,18 @@ import type { OriginatedAttributes, OriginatedRoute } from '#core/bgp/config.ts'
 import { familyOfPrefix } from '#core/bgp/family.ts'
 import { compareAge } from '#core/dialect/age.ts'
 import { reasonFrom, type Derived } from '#core/dialect/native-set.ts'
+import { hex } from '#core/lib/bytes.ts'
 import { compareText } from '#core/lib/order.ts'
 import type { Reason } from '#core/lib/reason.ts'
-import { comparePrefixes, parsePrefix, prefixVersion, type Prefix } from '#core/net/prefix.ts'
+import { addressBytes } from '#core/net/address.ts'
+import {
+  comparePrefixes,
+  lengthOf,
+  networkOf,
+  parsePrefix,
+  prefixVersion,
+  type Prefix,
+} from '#core/net/prefix.ts'
 import type { BGPAdvertisement } from '#core/schema/bgp-advertisement.ts'
 import type { BGPInstance } from '#core/schema/bgp-instance.ts'
 import { refOf, selectorMatches } from '#core/schema/object.ts'
@@ -143,10 +152,16 @@ function announce(
     const byPeer = table.get(prefix) ?? new Map<string, Announcement>()
     table.set(prefix, byPeer)
     const before = byPeer.get(config.name)
-    byPeer.set(config.name, {
-      attributes: before === undefined ? attributes : mergeAttributes(before.attributes, attributes),
-      reasons: unique([...(before?.reasons ?? []), ...reasons, ...attributeReasons]),
-    })
+    const added = [...reasons, ...attributeReasons]
+    byPeer.set(
+      config.name,
+      before === undefined
+        ? { attributes, reasons: added }
+        : {
+            attributes: mergeAttributes(before.attributes, attributes),
+            reasons: unique([...before.reasons, ...added]),
+          },
+    )
   }
 }
 
@@ -155,12 +170,20 @@ function canonicalRoutes(
 ): { routes: OriginatedRoute[] } & Pick<InstancePlan, 'routeReasons'> {
   const routes: OriginatedRoute[] = []
   const routeReasons: InstancePlan['routeReasons'] = []
-  for (const [prefix, byPeer] of [...table].toSorted(([a], [b]) => comparePrefixes(a, b))) {
+  // Thousands of Services are sorted by keys that are made once, in the order of comparePrefixes.
+  const keyed = [...table].map(([prefix, byPeer]) => ({ key: sortKey(prefix), prefix, byPeer }))
+  for (const { prefix, byPeer } of keyed.toSorted((a, b) => compareText(a.key, b.key))) {
     const sorted = [...byPeer].toSorted(([a], [b]) => compareText(a, b))
     routes.push({ prefix, to: sorted.map(([peer, { attributes }]) => ({ peer, attributes })) })
     for (const [peer, { reasons }] of sorted) routeReasons.push({ prefix, peer, reasons })
   }
   return { routes, routeReasons }
+}
+
+/** IPv4 before IPv6, then by network, then shorter first: keys of the same length for each version. */
+function sortKey(prefix: Prefix): string {
+  const length = String(lengthOf(prefix)).padStart(3, '0')
+  return `${prefixVersion(prefix)}${hex(addressBytes(networkOf(prefix)))}/${length}`
 }
 
 /** What is announced after all, by another Service or advertisement, is not withheld. */
