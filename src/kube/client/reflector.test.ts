@@ -22,7 +22,7 @@ interface Bed {
   breakOff(): void
 }
 
-async function bed(t: TestContext, handler: Handler): Promise<Bed> {
+async function bed(t: TestContext, handler: Handler, { optional = false } = {}): Promise<Bed> {
   let serve = handler
   let changes = 0
   const requests: URL[] = []
@@ -44,6 +44,7 @@ async function bed(t: TestContext, handler: Handler): Promise<Bed> {
   const reflector = new Reflector({
     client,
     type: resourceTypes.services,
+    optional,
     changed: () => changes++,
     times: {
       retryFirstMs: 5,
@@ -196,6 +197,13 @@ test('keeps objects of a type that the server does not know for a moment, and dr
   if (Date.now() - startedAt < 50) assert.deepEqual(b.names(), ['default/a'])
   await until(() => b.names().length === 0, 'gone after the grace time')
   assert.ok(Date.now() - startedAt >= 60)
+})
+
+test('goes on without optional objects that one may not read', async (t) => {
+  const b = await bed(t, (_url, response) => status(response, 403, 'Forbidden'), { optional: true })
+  b.reflector.start()
+  await until(() => b.reflector.synced, 'synced without')
+  assert.deepEqual(b.names(), [])
 })
 
 test('starts the watch again when it sends something that is not JSON', async (t) => {

@@ -14,6 +14,8 @@ export interface ReflectorOptions {
   namespace?: string
   labelSelector?: string
   fieldSelector?: string
+  /** Go on without these objects, as if there were none, if one may not read them. */
+  optional?: boolean
   /** The copy changed, or was filled for the first time. Called synchronously, once per event or list. */
   changed(): void
   /** The server answers (again) or does not. For logs and for telling other reflectors. */
@@ -126,6 +128,7 @@ export class Reflector {
     if (this.#stop.signal.aborted) return
     if (!listed.ok) {
       if (listed.error.kind === 'notFound') return this.#absent(listed.error)
+      if (listed.error.kind === 'forbidden' && this.#options.optional === true && !this.#synced) this.#clear()
       return this.#retryAfter(listed.error)
     }
     this.#absentSince = undefined

@@ -20,7 +20,7 @@ export interface SnapshotSourceOptions {
   client: KubeClient
   /** Dialects whose resources are observed beside the native ones: `cilium`. */
   dialects: readonly string[]
-  /** Only Secrets of this type or in this namespace; absent: none are read. */
+  /** Which Secrets are read; absent: none. Where one may not read them it goes on without. */
   secrets?: { namespace?: string; fieldSelector?: string }
   snapshot(snapshot: Snapshot): void
   /** The server went away or refuses; once per outage and kind, then `recovered`. */
@@ -80,7 +80,7 @@ export class SnapshotSource {
     return new Reflector({
       client,
       type,
-      ...(type === resourceTypes.secrets ? secrets : {}),
+      ...(type === resourceTypes.secrets ? { ...secrets, optional: true } : {}),
       ...(times === undefined ? {} : { times }),
       changed: () => (definitions ? this.#definitionsChanged() : this.#changed(type)),
       connected: () => {
