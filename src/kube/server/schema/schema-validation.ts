@@ -1,8 +1,8 @@
 /** Whether a schema may stand in a CustomResourceDefinition: structural, and nothing in it that this server cannot check. */
 import { forbiddenField, invalidValue, requiredValue, type Cause } from '../api-error.ts'
 import { isObject, type JsonObject } from '../json.ts'
-import { regularExpression } from './structural-schema.ts'
 import { ruleProblem } from './cel-rules.ts'
+import { regularExpression } from './regular-expression.ts'
 
 /** `path`: where the schema stands in its definition. */
 export function validateSchema(schema: JsonObject, path: string): Cause[] {

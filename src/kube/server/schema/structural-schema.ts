@@ -6,6 +6,7 @@ import { duplicateValue, invalidValue, requiredValue, unsupportedValue, type Cau
 import { isObject, sameJson, type Json, type JsonObject, show } from '../json.ts'
 import { checkRules } from './cel-rules.ts'
 import { formatProblem } from './formats.ts'
+import { regularExpression } from './regular-expression.ts'
 
 /** Removes the fields that `schema` does not know from `value`; returns their paths. */
 export function prune(schema: JsonObject, value: Json | undefined, path = ''): string[] {
@@ -229,17 +230,4 @@ function typeOf(value: Json): string {
 
 function join(path: string, name: string): string {
   return path === '' ? name : `${path}.${name}`
-}
-
-const compiled = new Map<string, RegExp>()
-
-/** Patterns are RE2 in Kubernetes; the common part of the two syntaxes is all that definitions here may use. */
-export function regularExpression(pattern: string): RegExp {
-  let made = compiled.get(pattern)
-  if (made === undefined) {
-    made = new RegExp(pattern, 'u')
-    if (compiled.size > 1000) compiled.clear()
-    compiled.set(pattern, made)
-  }
-  return made
 }
