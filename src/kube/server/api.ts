@@ -6,6 +6,7 @@ import type { Cluster } from './cluster.ts'
 import { answerDocument } from './documents.ts'
 import { isObject, stringAt, type Json, type JsonObject, type Resource } from './json.ts'
 import { parseJson, parseYaml, patch, patchedObject, patchTypes } from './patch/patch.ts'
+import { protobufType, readProtobuf } from './protobuf.ts'
 import { get, list, listObject, matcherOf, type CollectionTarget } from './read.ts'
 import type { ResourceType } from './resource-type.ts'
 import { parseRoute, type ResourceRoute } from './route.ts'
@@ -30,7 +31,8 @@ export async function handleRequest(
 ): Promise<void> {
   try {
     const url = new URL(request.url ?? '/', 'http://localhost')
-    const body = request.method === 'GET' || request.method === 'HEAD' ? '' : await readBody(request)
+    const bodiless = request.method === 'GET' || request.method === 'HEAD'
+    const body = bodiless ? Buffer.alloc(0) : await readBody(request)
     if (answerDocument(api, request, url, response)) return
     const route = parseRoute(url.pathname)
     const type = route && api.cluster.registry.find(route.group, route.version, route.plural)
@@ -47,7 +49,7 @@ interface Exchange {
   request: IncomingMessage
   response: ServerResponse
   query: URLSearchParams
-  body: string
+  body: Buffer
   route: ResourceRoute
   type: ResourceType
 }
@@ -111,7 +113,7 @@ function dispatchSubresource(exchange: Exchange, name: string, subresource: stri
     if (request.method === 'GET') return answer(exchange, 200, scaleOf(stored, paths))
     if (request.method === 'PUT') return write(readObject(exchange))
     if (request.method === 'PATCH') {
-      const body = parseJson(exchange.body)
+      const body = parseJson(exchange.body.toString())
       return write(patchedObject(scaleOf(stored, paths), contentType(request), body))
     }
     throw methodNotAllowed()
@@ -129,11 +131,19 @@ function put(exchange: Exchange, name: string, part: 'main' | 'status'): void {
 function answerPatch(exchange: Exchange, name: string, part: 'main' | 'status'): void {
   const { api, query, request, body } = exchange
   answerWrite(exchange, (target, options) => {
-    const { object, created } = patch(api.cluster, target, name, contentType(request), body, part, {
-      ...options,
-      fieldManager: query.get('fieldManager') ?? '',
-      force: query.get('force') === 'true',
-    })
+    const { object, created } = patch(
+      api.cluster,
+      target,
+      name,
+      contentType(request),
+      body.toString(),
+      part,
+      {
+        ...options,
+        fieldManager: query.get('fieldManager') ?? '',
+        force: query.get('force') === 'true',
+      },
+    )
     return { object, code: created ? 201 : 200 }
   })
 }
@@ -296,7 +306,7 @@ function isDryRun(values: string[]): boolean {
 
 function deleteOptions(exchange: Exchange): DeleteOptions {
   const { query, body } = exchange
-  const sent = body.trim() === '' ? {} : readObject(exchange)
+  const sent = body.length === 0 ? {} : readObject(exchange)
   const given: JsonObject = isObject(sent) ? sent : {}
   const preconditions = isObject(given['preconditions']) ? given['preconditions'] : {}
   const propagation = stringAt(given, 'propagationPolicy') || (query.get('propagationPolicy') ?? '')
@@ -316,8 +326,9 @@ function deleteOptions(exchange: Exchange): DeleteOptions {
 
 function readObject({ request, body }: Exchange): Json {
   const type = contentType(request)
-  if (type === '' || type === 'application/json') return parseJson(body)
-  if (type === 'application/yaml') return parseYaml(body)
+  if (type === '' || type === 'application/json') return parseJson(body.toString())
+  if (type === 'application/yaml') return parseYaml(body.toString())
+  if (type === protobufType) return readProtobuf(body)
   throw unsupportedMediaType(type, ['application/json', 'application/yaml', ...patchTypes])
 }
 
@@ -325,7 +336,7 @@ function contentType(request: IncomingMessage): string {
   return (request.headers['content-type'] ?? '').split(';')[0]!.trim()
 }
 
-async function readBody(request: IncomingMessage): Promise<string> {
+async function readBody(request: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = []
   let length = 0
   for await (const chunk of request as AsyncIterable<Buffer>) {
@@ -333,7 +344,7 @@ async function readBody(request: IncomingMessage): Promise<string> {
     if (length > bodyBytesMax) throw new ApiError(413, 'RequestEntityTooLarge', `limit is ${bodyBytesMax}`)
     chunks.push(chunk)
   }
-  return Buffer.concat(chunks).toString()
+  return Buffer.concat(chunks)
 }
 
 function answer({ response }: Exchange, code: number, object: JsonObject): void {

@@ -21,6 +21,7 @@ import {
   type Column,
   type ResourceType,
 } from '../resource-type.ts'
+import { deploymentSchema, replicaSetSchema } from './schemas.ts'
 import { podSpecDefaults, podSpecMergeKeys, validatePodSpec } from './pod-template.ts'
 
 const scale = { spec: ['spec', 'replicas'], status: ['status', 'replicas'], selector: ['spec', 'selector'] }
@@ -30,6 +31,7 @@ export const deployments: ResourceType = resourceType({
   group: 'apps',
   kind: 'Deployment',
   plural: 'deployments',
+  schema: () => deploymentSchema,
   shortNames: ['deploy'],
   categories: ['all'],
   namespaced: true,
@@ -67,6 +69,7 @@ export const replicaSets: ResourceType = resourceType({
   group: 'apps',
   kind: 'ReplicaSet',
   plural: 'replicasets',
+  schema: () => replicaSetSchema,
   shortNames: ['rs'],
   categories: ['all'],
   namespaced: true,

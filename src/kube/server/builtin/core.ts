@@ -2,11 +2,13 @@
 import { invalidValue, type Cause } from '../api-error.ts'
 import { isObject, objectAt, objectsAt, stringAt, type JsonObject, type Resource, show } from '../json.ts'
 import { ageColumn, column, nameColumn, resourceType, showAge, type ResourceType } from '../resource-type.ts'
+import { namespaceSchema, configMapSchema, secretSchema } from './schemas.ts'
 
 export const namespaces: ResourceType = resourceType({
   group: '',
   kind: 'Namespace',
   plural: 'namespaces',
+  schema: () => namespaceSchema,
   shortNames: ['ns'],
   namespaced: false,
   status: true,
@@ -38,6 +40,7 @@ export const configMaps: ResourceType = resourceType({
   group: '',
   kind: 'ConfigMap',
   plural: 'configmaps',
+  schema: () => configMapSchema,
   shortNames: ['cm'],
   namespaced: true,
   strategy: { prepare: keepImmutable, validate: (object) => validateData(object, false) },
@@ -54,6 +57,7 @@ export const secrets: ResourceType = resourceType({
   group: '',
   kind: 'Secret',
   plural: 'secrets',
+  schema: () => secretSchema,
   namespaced: true,
   strategy: {
     defaults: (object) => {

@@ -2,11 +2,13 @@
 import { invalidValue, requiredValue, unsupportedValue, type Cause } from '../api-error.ts'
 import { objectAt, objectsAt, stringAt, stringsAt, type Resource, show } from '../json.ts'
 import { ageColumn, column, nameColumn, resourceType, type ResourceType } from '../resource-type.ts'
+import { endpointSliceSchema, leaseSchema } from './schemas.ts'
 
 export const endpointSlices: ResourceType = resourceType({
   group: 'discovery.k8s.io',
   kind: 'EndpointSlice',
   plural: 'endpointslices',
+  schema: () => endpointSliceSchema,
   namespaced: true,
   generation: true,
   strategy: {
@@ -37,6 +39,7 @@ export const leases: ResourceType = resourceType({
   group: 'coordination.k8s.io',
   kind: 'Lease',
   plural: 'leases',
+  schema: () => leaseSchema,
   namespaced: true,
   strategy: {
     validate: (object) => {

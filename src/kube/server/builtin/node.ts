@@ -2,11 +2,13 @@
 import { invalidValue } from '../api-error.ts'
 import { listAt, objectAt, objectsAt, stringAt, type Resource } from '../json.ts'
 import { ageColumn, column, nameColumn, resourceType, type ResourceType } from '../resource-type.ts'
+import { nodeSchema } from './schemas.ts'
 
 export const nodes: ResourceType = resourceType({
   group: '',
   kind: 'Node',
   plural: 'nodes',
+  schema: () => nodeSchema,
   shortNames: ['no'],
   namespaced: false,
   status: true,

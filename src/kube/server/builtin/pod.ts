@@ -11,12 +11,14 @@ import {
   type Resource,
 } from '../json.ts'
 import { ageColumn, column, nameColumn, resourceType, type ResourceType } from '../resource-type.ts'
+import { podSchema } from './schemas.ts'
 import { podSpecDefaults, podSpecMergeKeys, validatePodSpec } from './pod-template.ts'
 
 export const pods: ResourceType = resourceType({
   group: '',
   kind: 'Pod',
   plural: 'pods',
+  schema: () => podSchema,
   shortNames: ['po'],
   categories: ['all'],
   namespaced: true,

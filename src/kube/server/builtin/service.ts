@@ -11,6 +11,7 @@ import {
   show,
 } from '../json.ts'
 import { ageColumn, column, nameColumn, resourceType, type ResourceType } from '../resource-type.ts'
+import { serviceSchema } from './schemas.ts'
 import type { ServiceAllocator } from './service-allocator.ts'
 import { validateService } from './service-validation.ts'
 
@@ -19,6 +20,7 @@ export function services(allocator: ServiceAllocator): ResourceType {
     group: '',
     kind: 'Service',
     plural: 'services',
+    schema: () => serviceSchema,
     shortNames: ['svc'],
     categories: ['all'],
     namespaced: true,

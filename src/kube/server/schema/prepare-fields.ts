@@ -10,8 +10,31 @@ import { applyDefaults, prune, validateValue } from './structural-schema.ts'
 export function prepareFields(schema: JsonObject, object: Resource): { unknown: string[]; causes: Cause[] } {
   const { apiVersion, kind, metadata } = object
   const unknown = prune(schema, object)
+  for (const name of Object.keys(metadata)) {
+    if (metadataFields.has(name)) continue
+    delete metadata[name]
+    unknown.push(`metadata.${name}`)
+  }
   // metadata belongs to the server, whatever the schema says of it.
   Object.assign(object, { apiVersion, kind, metadata })
   applyDefaults(schema, object)
   return { unknown, causes: validateValue(schema, object, '') }
 }
+
+const metadataFields = new Set([
+  'name',
+  'generateName',
+  'namespace',
+  'selfLink',
+  'uid',
+  'resourceVersion',
+  'generation',
+  'creationTimestamp',
+  'deletionTimestamp',
+  'deletionGracePeriodSeconds',
+  'labels',
+  'annotations',
+  'ownerReferences',
+  'finalizers',
+  'managedFields',
+])
