@@ -73,6 +73,36 @@ metadata: {name: ${name}}
 spec: {${spec}}
 `
 
+/** What the tests look at in the objects that they get. */
+interface Seen {
+  metadata: {
+    uid: string
+    generation: number
+    resourceVersion: string
+    deletionTimestamp?: string
+    labels: Record<string, string>
+    annotations: Record<string, string>
+    managedFields: { manager: string }[]
+  }
+  spec: {
+    replicas: number
+    strategy: { type: string }
+    template: { spec: { containers: { name: string }[] } }
+    clusterIP: string
+    clusterIPs: string[]
+    ipFamilies: string[]
+    externalTrafficPolicy?: string
+    ports: { nodePort: number; targetPort: number }[]
+    selector: Record<string, string>
+    items: { key: string; value: string }[]
+    [field: string]: unknown
+  }
+  status: { loadBalancer: unknown; conditions: { status: string }[] }
+  data: Record<string, string>
+  stringData?: unknown
+  type: string
+}
+
 export function kubectlSuite(name: string, skip: string | false, start: () => Promise<Target>): void {
   describe(`kubectl against ${name}`, { skip }, () => {
     let target: Target
@@ -94,7 +124,7 @@ export function kubectlSuite(name: string, skip: string | false, start: () => Pr
       assert.match(output.stderr, why)
       return output
     }
-    const json = async (args: string) => JSON.parse(await good(`${args} -o json`)) as Record<string, any>
+    const json = async (args: string) => JSON.parse(await good(`${args} -o json`)) as Seen
 
     test('apply creates, changes nothing when repeated, and configures', async () => {
       assert.match(await good('apply -f -', deployment('web', 2)), /created/)
@@ -129,8 +159,8 @@ export function kubectlSuite(name: string, skip: string | false, start: () => Pr
       const { spec } = await json('get svc web')
       assert.match(spec.clusterIP, /^10\.96\./)
       assert.deepEqual(spec.clusterIPs, [spec.clusterIP])
-      assert.ok(spec.ports[0].nodePort >= 30_000 && spec.ports[0].nodePort <= 32_767)
-      assert.equal(spec.ports[0].targetPort, 80)
+      assert.ok(spec.ports[0]!.nodePort >= 30_000 && spec.ports[0]!.nodePort <= 32_767)
+      assert.equal(spec.ports[0]!.targetPort, 80)
       assert.deepEqual(spec.selector, { app: 'web' })
       assert.match(
         await good('get svc web'),
@@ -145,7 +175,7 @@ export function kubectlSuite(name: string, skip: string | false, start: () => Pr
     test('a change of type releases the node port and the addresses of the load balancer', async () => {
       await good('patch svc web -p {"spec":{"type":"ClusterIP"}}')
       const { spec, status } = await json('get svc web')
-      assert.equal(spec.ports[0].nodePort, undefined)
+      assert.equal(spec.ports[0]?.nodePort, undefined)
       assert.equal(spec.externalTrafficPolicy, undefined)
       assert.deepEqual(status.loadBalancer, {})
       await good('patch svc web -p {"spec":{"type":"LoadBalancer"}}')
@@ -157,7 +187,7 @@ export function kubectlSuite(name: string, skip: string | false, start: () => Pr
       await good('create -f -', dual)
       const { spec } = await json('get svc dual')
       assert.deepEqual(spec.ipFamilies, ['IPv4', 'IPv6'])
-      assert.match(spec.clusterIPs[1], /^fd00:96::/)
+      assert.match(spec.clusterIPs[1]!, /^fd00:96::/)
     })
 
     test('an IPv6 Service gets an IPv6 address', async () => {
@@ -249,13 +279,13 @@ export function kubectlSuite(name: string, skip: string | false, start: () => Pr
         'patch deploy web -p {"spec":{"template":{"spec":{"containers":[{"name":"side","image":"busybox"}]}}}}',
       )
       let containers = (await json('get deploy web')).spec.template.spec.containers
-      assert.deepEqual(containers.map((one: { name: string }) => one.name).sort(), ['main', 'side'])
+      assert.deepEqual(containers.map((one) => one.name).sort(), ['main', 'side'])
       await good(
         'patch deploy web -p {"spec":{"template":{"spec":{"containers":[{"name":"side","$patch":"delete"}]}}}}',
       )
       containers = (await json('get deploy web')).spec.template.spec.containers
       assert.deepEqual(
-        containers.map((one: { name: string }) => one.name),
+        containers.map((one) => one.name),
         ['main'],
       )
       await good('patch deploy web --type=merge -p {"metadata":{"labels":{"x":"y"}}}')
@@ -311,7 +341,7 @@ export function kubectlSuite(name: string, skip: string | false, start: () => Pr
         '{"apiVersion":"v1","kind":"Secret","metadata":{"name":"keys"},"stringData":{"password":"geheim"}}',
       )
       const secret = await json('get secret keys')
-      assert.equal(Buffer.from(secret.data.password, 'base64').toString(), 'geheim')
+      assert.equal(Buffer.from(secret.data['password']!, 'base64').toString(), 'geheim')
       assert.equal(secret.stringData, undefined)
       assert.equal(secret.type, 'Opaque')
       assert.match(await good('get secret keys'), /NAME +TYPE +DATA +AGE\nkeys +Opaque +1 /)
@@ -474,7 +504,7 @@ export function kubectlSuite(name: string, skip: string | false, start: () => Pr
       assert.match(await good('get wd one'), /one +3 +True /)
       await good('patch wd one --type=merge -p {"spec":{"size":4},"status":{"conditions":[]}}')
       object = await json('get wd one')
-      assert.equal(object.status.conditions[0].status, 'True')
+      assert.equal(object.status.conditions[0]!.status, 'True')
       assert.equal(object.metadata.generation, 2)
       await good('wait wd/one --for=condition=Ready --timeout=10s')
       await good('wait wd/one --for=jsonpath={.spec.size}=4 --timeout=10s')
@@ -492,11 +522,8 @@ export function kubectlSuite(name: string, skip: string | false, start: () => Pr
       await applied('a', 'size: 1, name: aa, items: [{key: p, value: a}]')
       await applied('b', 'size: 1, low: 1, items: [{key: q, value: b}]')
       let { spec, metadata } = await json('get wd shared --show-managed-fields')
-      assert.deepEqual(spec.items.map((one: { key: string }) => one.key).sort(), ['p', 'q'])
-      assert.deepEqual(metadata.managedFields.map((one: { manager: string }) => one.manager).sort(), [
-        'a',
-        'b',
-      ])
+      assert.deepEqual(spec.items.map((one) => one.key).sort(), ['p', 'q'])
+      assert.deepEqual(metadata.managedFields.map((one) => one.manager).sort(), ['a', 'b'])
       const conflicting = await apply('b', 'size: 2')
       assert.equal(conflicting.code, 1)
       assert.match(conflicting.stderr, /conflict with "a"[^]*\.spec\.size/)

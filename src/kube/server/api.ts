@@ -7,7 +7,7 @@ import { answerDocument } from './documents.ts'
 import { isObject, stringAt, type Json, type JsonObject, type Resource } from './json.ts'
 import { parseJson, parseYaml, patch, patchedObject, patchTypes } from './patch/patch.ts'
 import { protobufType, readProtobuf } from './protobuf.ts'
-import { get, list, listObject, matcherOf, type CollectionTarget } from './read.ts'
+import { get, list, listObject, matcherOf, resourceVersionOf, type CollectionTarget } from './read.ts'
 import type { ResourceType } from './resource-type.ts'
 import { parseRoute, type ResourceRoute } from './route.ts'
 import { metadataOf, tableOf, type IncludeObject } from './table.ts'
@@ -226,7 +226,9 @@ function watch(exchange: Exchange): void {
   const { api, query, response, route } = exchange
   const target = collectionOf(exchange)
   if (route.name !== undefined) query.append('fieldSelector', `metadata.name=${route.name}`)
+  // What is wrong with the request itself is answered before the watch begins.
   matcherOf(target, query)
+  resourceVersionOf(query)
   const seconds = Number(query.get('timeoutSeconds') ?? 0)
   // Watches without a bound last 30 to 60 minutes, so that clients do not all come back at once.
   const timeoutMs = seconds > 0 ? seconds * 1000 : (30 + 30 * Math.random()) * 60_000

@@ -197,9 +197,10 @@ export function readProtobuf(body: Uint8Array): JsonObject {
   const type = isObject(envelope['type']) ? envelope['type'] : {}
   const { kind, apiVersion } = type
   const message = typeof kind === 'string' && Object.hasOwn(messages, kind) ? messages[kind] : undefined
-  if (message === undefined) throw refused(`${JSON.stringify(kind ?? null)} is not read in this encoding`)
+  if (typeof kind !== 'string' || message === undefined)
+    throw refused(`${JSON.stringify(kind ?? null)} is not read in this encoding`)
   const raw = Buffer.from(typeof envelope['raw'] === 'string' ? envelope['raw'] : '', 'base64')
-  return { apiVersion, kind, ...readMessage(raw, message, String(kind)) }
+  return { apiVersion, kind, ...readMessage(raw, message, kind) }
 }
 
 function readMessage(bytes: Uint8Array, message: Message, name: string): JsonObject {

@@ -24,7 +24,7 @@ export type Expression =
     }
   | { kind: 'unary'; operator: '!' | '-'; of: Expression }
   | { kind: 'binary'; operator: BinaryOperator; left: Expression; right: Expression }
-  | { kind: 'choice'; test: Expression; then: Expression; otherwise: Expression }
+  | { kind: 'choice'; test: Expression; yes: Expression; no: Expression }
 
 export type BinaryOperator =
   | '||'
@@ -143,9 +143,9 @@ class Parser {
     const test = this.#binary(0)
     this.#depth--
     if (!this.#take('?')) return test
-    const then = this.#expression()
+    const yes = this.#expression()
     this.#expect(':')
-    return { kind: 'choice', test, then, otherwise: this.#expression() }
+    return { kind: 'choice', test, yes, no: this.#expression() }
   }
 
   #binary(level: number): Expression {

@@ -40,8 +40,8 @@ export function evaluate(expression: Expression, variables: Variables): Json {
       return expression.operator === '!' ? !boolean(value) : -number(value)
     }
     case 'choice': {
-      const { test, then, otherwise } = expression
-      return evaluate(boolean(evaluate(test, variables)) ? then : otherwise, variables)
+      const { test, yes, no } = expression
+      return evaluate(boolean(evaluate(test, variables)) ? yes : no, variables)
     }
     case 'binary':
       return binary(expression.operator, expression.left, expression.right, variables)
