@@ -40,13 +40,20 @@ export async function ensureDistributionPackages(purpose) {
   }
   say(`installing distribution packages: ${names.join(', ')} (their services stay off)`)
   const available = await availablePackages(missing)
-  const left = missing.filter((entry) => !available.includes(entry.name))
-  if (available.length > 0 && !(await install(available))) {
-    say(`apt-get could not install them (log: .herald/apt.log); goes on without. To try by hand: ${line}`)
-    return
+  // An optional package by itself, so that its conflicts (a kubectl from elsewhere) do not keep the others out.
+  for (const group of [
+    missing.filter((entry) => !entry.optional),
+    missing.filter((entry) => entry.optional),
+  ]) {
+    const wanted = group.map(({ name }) => name).filter((name) => available.includes(name))
+    if (wanted.length > 0 && !(await install(wanted)))
+      say(
+        `apt-get could not install ${wanted.join(', ')} (log: .herald/apt.log); goes on without. By hand: ${line}`,
+      )
   }
-  for (const { name, program, optional } of left)
-    if (!optional) say(`the distribution has no package ${name}; goes on without ${basename(program)}`)
+  for (const { name, program, optional } of missing)
+    if (!available.includes(name) && !optional)
+      say(`the distribution has no package ${name}; goes on without ${basename(program)}`)
 }
 
 /** The packages that apt knows, after an `apt-get update` when it does not know one. */

@@ -2,10 +2,10 @@
  * Routers of a lab: BIRD, FRR, GoBGP or Herald with the configuration file of their own syntax, each in its namespace
  * with sockets, state and logs in the lab's folder.
  */
-import { chmodSync, chownSync, copyFileSync, existsSync, mkdirSync, readFileSync, statSync } from 'node:fs'
+import { chmodSync, chownSync, copyFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { inNamespace, runInside } from './namespaces.ts'
+import { runInside } from './namespaces.ts'
 import { startProcess, tail, type LabProcess, type ProcessEvents, type ProcessPlan } from './processes.ts'
 import type { LabState } from './lab-state.ts'
 import type { Engine, RouterTopology } from './topology.ts'
@@ -78,9 +78,9 @@ const frrFolder = '/usr/lib/frr'
 async function startFrr(name: string, folder: string, configFile: string, namespace: string, start: Start) {
   copyFileSync(configFile, join(folder, 'frr.conf'))
   copyFileSync('/dev/null', join(folder, 'vtysh.conf'))
-  const owner = statSync('/etc/frr')
+  const [uid, gid] = frrUser()
   const files = ['.', 'frr.conf', 'vtysh.conf'].map((file) => join(folder, file))
-  for (const file of files) chownSync(file, owner.uid, owner.gid)
+  for (const file of files) chownSync(file, uid, gid)
   chmodSync(join(folder, 'frr.conf'), 0o640)
   const zserv = join(folder, 'zserv.api')
   const launch = (daemon: string, ...more: string[]) => {
@@ -108,6 +108,16 @@ async function startFrr(name: string, folder: string, configFile: string, namesp
     .join('\n')
   if (applied.code !== 0 || complaint !== '') throw new Error(`FRR refuses ${configFile}: ${complaint}`)
   return { processes, ask, command: `ip netns exec ${namespace} vtysh ${vtysh.join(' ')}` }
+}
+
+/** FRR's daemons start as root and go on as this user, who has to own their sockets' folder. */
+function frrUser(): [uid: number, gid: number] {
+  const line = readFileSync('/etc/passwd', 'utf8')
+    .split('\n')
+    .find((entry) => entry.startsWith('frr:'))
+  if (line === undefined) throw new Error('there is no user frr, though FRR is installed')
+  const [, , uid, gid] = line.split(':')
+  return [Number(uid), Number(gid)]
 }
 
 async function startGobgp(name: string, folder: string, configFile: string, namespace: string, start: Start) {
@@ -146,7 +156,7 @@ async function startHerald(
 }
 
 /** Waits until `ready`, while the process lives. */
-export async function until(
+async function until(
   name: string,
   process: LabProcess,
   ready: () => Promise<boolean>,
@@ -158,16 +168,4 @@ export async function until(
     if (Date.now() > deadline) throw new Error(`${name} does not answer: ${tail(process.logFile)}`)
     await sleep(20)
   }
-}
-
-/** Whether BGP is listening on port 179 (or another) in a namespace: for waiting, not for proof. */
-export function isListening(namespace: string, port: number): boolean {
-  const wanted = `:${port.toString(16).toUpperCase().padStart(4, '0')} `
-  return inNamespace(namespace, () =>
-    ['tcp', 'tcp6'].some((file) =>
-      readFileSync(`/proc/thread-self/net/${file}`, 'utf8')
-        .split('\n')
-        .some((line) => line.includes(wanted) && line.split(/\s+/)[4] === '0A'),
-    ),
-  )
 }

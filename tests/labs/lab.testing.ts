@@ -95,7 +95,7 @@ export async function kubectl(lab: RunningLab, args: readonly string[], input = 
 
 /** Next hops that BIRD has for a prefix, sorted; none: it has no route. */
 export async function nextHops(lab: RunningLab, prefix: string): Promise<string[]> {
-  const text = await lab.routers.get('bird')!.ask('show', 'route', 'for', prefix)
+  const text = await lab.routers.get('bird')!.ask('show', 'route', prefix)
   return [...text.matchAll(/unicast \[\w+ [^\]]*\][^\n]*\n\s+via (\S+)/g)]
     .map((match) => match[1]!)
     .toSorted()
