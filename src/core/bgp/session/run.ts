@@ -1,0 +1,88 @@
+/** One step in the making: the session as it is so far, the outputs so far, and the phrases that steps consist of. */
+import type { ConnectionId } from '../io.ts'
+import type { MessageError, Notification } from '../wire/message.ts'
+import {
+  ceaseSubcode,
+  notificationOf,
+  showNotification,
+  shutdownCommunication,
+} from '../wire/notification.ts'
+import type { Ending, SessionConfig, SessionOutput, StepContext } from './io.ts'
+import { ownOpen } from './open.ts'
+import type { OpenSent, Session } from './state.ts'
+import { openHoldMs } from './timers.ts'
+import type { ConnectionEnds } from '../io.ts'
+
+export interface Run {
+  readonly config: SessionConfig
+  readonly context: StepContext
+  session: Session
+  readonly outputs: SessionOutput[]
+}
+
+/** A connection has opened, in whichever direction: the OPEN goes out (RFC 4271 §8.2.2, Connect and Active, events 16, 17). */
+export function sendOpen(run: Run, connection: ConnectionId, ends: ConnectionEnds): OpenSent {
+  run.outputs.push({ kind: 'send', connection, message: ownOpen(run.config) })
+  return { kind: 'openSent', connection, ends, holdAt: run.context.now + openHoldMs }
+}
+
+export function sendKeepalive(run: Run, connection: ConnectionId): void {
+  run.outputs.push({ kind: 'send', connection, message: { kind: 'keepalive' } })
+}
+
+export function close(run: Run, connection: ConnectionId): void {
+  run.outputs.push({ kind: 'close', connection })
+}
+
+/** Sends the NOTIFICATION and closes (RFC 4271 §6). */
+export function notify(run: Run, connection: ConnectionId, notification: Notification): void {
+  run.outputs.push({ kind: 'send', connection, message: notification })
+  close(run, connection)
+}
+
+export function cease(subcode: number, text?: string): Notification {
+  return { kind: 'notification', code: 6, subcode, data: shutdownCommunication(text) }
+}
+
+/** RFC 4271 §6.8. */
+export function closeCollided(run: Run, connection: ConnectionId): void {
+  notify(run, connection, cease(ceaseSubcode.connectionCollision))
+}
+
+export function endingBySent(notification: Notification, detail?: string): Ending {
+  const name = showNotification(notification)
+  const reason = `sent ${name}${detail === undefined ? '' : ` (${detail})`}`
+  return { direction: 'sent', reason, notification }
+}
+
+export function endingByError(error: MessageError): Ending {
+  return endingBySent(notificationOf(error), error.message)
+}
+
+export function endingByReceived(notification: Notification): Ending {
+  return { direction: 'received', reason: `received ${showNotification(notification)}`, notification }
+}
+
+export function endingByConnection(reason: string): Ending {
+  return { direction: 'local', reason }
+}
+
+/** RFC 4271 §6.5. */
+export const holdExpired: Notification = {
+  kind: 'notification',
+  code: 4,
+  subcode: 0,
+  data: new Uint8Array(0),
+}
+
+/** RFC 6608 §3: which state the message was unexpected in; the data is its type. */
+export function unexpected(subcode: 1 | 2 | 3, what: string): MessageError {
+  const codes: Record<string, number> = { open: 1, update: 2, notification: 3, keepalive: 4, routeRefresh: 5 }
+  const code = codes[what]
+  return {
+    code: 5,
+    subcode,
+    data: code === undefined ? new Uint8Array(0) : Uint8Array.of(code),
+    message: `unexpected ${what === 'routeRefresh' ? 'ROUTE-REFRESH' : what.toUpperCase()} message`,
+  }
+}
