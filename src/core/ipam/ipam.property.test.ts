@@ -49,7 +49,7 @@ test('gives no new address that another request holds, may that one lose it or n
 test('gives only addresses of pools that admit and of versions that are used', () => {
   check((situation, result) => {
     for (const request of situation.requests) {
-      for (const { address, pool: name, kept } of result.get(request.id)!.given) {
+      for (const { address, pool: name = '', kept } of result.get(request.id)!.given) {
         const pool = situation.pools.find((pool) => pool.name === name)
         assert.ok(pool !== undefined && poolContains(pool, address) && request.pools.has(name))
         assert.ok(request.versions.includes(versionOf(address)))

@@ -12,12 +12,18 @@ import { comparePools, FreeSearch, poolContains, poolHasVersion, type Pool } fro
 import type { Allocation, Given, Lost, Request, Reservation, Unmet } from './request.ts'
 import { sharingConflict, type SharingConflict } from './sharing.ts'
 
+export interface AllocateOptions {
+  /** Held addresses outside all pools stay, because there is a pool whose ranges are not known. */
+  keepOutside?: boolean
+}
+
 export function allocate(
   pools: readonly Pool[],
   requests: readonly Request[],
   reservations: readonly Reservation[] = [],
+  { keepOutside = false }: AllocateOptions = {},
 ): Map<string, Allocation> {
-  const table = new Table(pools, reservations)
+  const table = new Table(pools, reservations, keepOutside)
   const inOrder = [...requests].sort(byAge)
   const allocations = new Map<string, Allocation>()
   for (const request of inOrder) for (const address of request.held) table.occupy(address, request)
@@ -25,7 +31,8 @@ export function allocate(
   // Askers that name addresses go before those to whom any address will do.
   for (const named of [true, false]) {
     for (const request of inOrder) {
-      if (request.wanted.length > 0 === named) settle(table, request, allocations.get(request.id)!)
+      if (request.frozen !== true && request.wanted.length > 0 === named)
+        settle(table, request, allocations.get(request.id)!)
     }
   }
   return allocations
@@ -34,6 +41,7 @@ export function allocate(
 /** Who has which address while one allocation is made. Addresses are only taken, never given back. */
 class Table {
   readonly pools: readonly Pool[]
+  readonly keepOutside: boolean
   readonly #reserved = new Map<Address, Reservation[]>()
   /** All that have the address, those who are to lose it included. */
   readonly #occupants = new Map<Address, Request[]>()
@@ -42,7 +50,8 @@ class Table {
   readonly #addressesByKey = new Map<string, Set<Address>>()
   readonly #searches = new Map<string, FreeSearch>()
 
-  constructor(pools: readonly Pool[], reservations: readonly Reservation[]) {
+  constructor(pools: readonly Pool[], reservations: readonly Reservation[], keepOutside: boolean) {
+    this.keepOutside = keepOutside
     this.pools = [...pools].sort(comparePools)
     for (const reservation of reservations) push(this.#reserved, reservation.address, reservation)
     for (const pool of pools) this.#searches.set(pool.name, new FreeSearch(pool.ranges))
@@ -106,8 +115,8 @@ function keepHeld(table: Table, request: Request): Allocation {
       lost.push({ address, why })
       continue
     }
-    const pool = table.pools.find((pool) => request.pools.has(pool.name) && poolContains(pool, address))!
-    given.push({ address, pool: pool.name, kept: true })
+    const pool = table.pools.find((pool) => request.pools.has(pool.name) && poolContains(pool, address))
+    given.push({ address, ...(pool === undefined ? {} : { pool: pool.name }), kept: true })
     table.keep(address, request)
   }
   return { request: request.id, given, lost, unmet: [], satisfied: false }
@@ -117,8 +126,9 @@ function lossOf(table: Table, request: Request, address: Address, kept: Given[])
   const version = versionOf(address)
   if (!request.versions.includes(version)) return { kind: 'versionNotUsed' }
   const pools = table.pools.filter((pool) => poolContains(pool, address))
-  if (pools.length === 0) return { kind: 'outsidePools' }
-  if (!pools.some((pool) => request.pools.has(pool.name))) return { kind: 'notAdmitted', pools: names(pools) }
+  if (pools.length === 0 && !table.keepOutside) return { kind: 'outsidePools' }
+  if (pools.length > 0 && !pools.some((pool) => request.pools.has(pool.name)))
+    return { kind: 'notAdmitted', pools: names(pools) }
   const against = table.keeperAgainst(address, request)
   if (against !== undefined) return { kind: 'heldBy', ...against }
   const second = kept.some(

@@ -22,6 +22,8 @@ export interface Request {
   poolsByName: boolean
   /** Absent: shares its addresses with nobody. */
   sharing?: Sharing
+  /** The wish cannot be understood: it keeps what it holds and gets nothing new. */
+  frozen?: boolean
 }
 
 /** An address that is in use by something that asks for nothing here. */
@@ -46,7 +48,8 @@ export interface Allocation {
 
 export interface Given {
   address: Address
-  pool: string
+  /** Absent: an address outside all pools that is kept all the same. */
+  pool?: string
   /** Held before. */
   kept: boolean
 }

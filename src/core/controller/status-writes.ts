@@ -1,0 +1,236 @@
+/**
+ * Status writes on their way, and what is known to be written but not yet seen.
+ *
+ * A write is done on condition that the object has not changed since it was seen (its resourceVersion is the write's base).
+ * So from the moment that a write is sent until an object newer than its base is seen, nobody knows whether it was done,
+ * except by its answer; an answer may be lost. `claims` gives what such writes say, so that the controller counts on both.
+ * Views of one object never go back in time; an object that is missing from a view after it was seen is deleted.
+ */
+import { equalJson } from '#core/lib/json.ts'
+import type { KubeObject } from '#core/schema/object.ts'
+import type { Snapshot } from '#core/schema/snapshot.ts'
+import type { ControllerInput, ControllerOutput, RequestId } from './io.ts'
+
+export type Status = Record<string, unknown>
+
+/** What an object's status should be, and the events to record once it is so. */
+export interface DesiredStatus {
+  object: KubeObject
+  /** Merge patch of the status. */
+  status: Status
+  events: PlannedEvent[]
+}
+
+export interface PlannedEvent {
+  type: 'Normal' | 'Warning'
+  reason: string
+  message: string
+}
+
+interface Write {
+  desired: DesiredStatus
+  baseVersion: string
+  failures: number
+  /** Something else was wanted while it was in flight. */
+  outdated: boolean
+  state:
+    | { kind: 'inFlight'; request: RequestId }
+    /** The API server did not answer: again at this time. */
+    | { kind: 'retry'; at: number }
+    /** The object has changed: a newer one will be seen. */
+    | { kind: 'superseded' }
+    /** The API server does not take it: no use to repeat it. */
+    | { kind: 'refused' }
+}
+
+/** Enough to hide the round trip, few enough not to flood an API server after a restart. */
+const inFlightMax = 64
+const retryMinMs = 250
+const retryMaxMs = 30_000
+
+export class StatusWrites {
+  /** By identity of the object. */
+  readonly #writes = new Map<string, Write>()
+  readonly #byRequest = new Map<RequestId, string>()
+  /** Objects as they were after a write, until they are seen. */
+  readonly #written = new Map<string, { object: KubeObject; baseVersion: string }>()
+  /** More was wanted than could be in flight. */
+  #waiting = false
+  #lastRequest = 0
+
+  /** The snapshot with what is known to be newer; forgets what it shows to be outdated. Gives events that are due. */
+  see(snapshot: Snapshot): { snapshot: Snapshot; events: ControllerOutput[] } {
+    const events: ControllerOutput[] = []
+    const seen = new Set<string>()
+    const each = <T extends KubeObject>(object: T): T => {
+      const key = identity(object)
+      seen.add(key)
+      const write = this.#writes.get(key)
+      if (write !== undefined && write.state.kind !== 'inFlight' && isNewer(object, write.baseVersion)) {
+        this.#writes.delete(key)
+        if (isDone(object, write.desired.status)) events.push(...eventsOf(object, write.desired.events))
+      }
+      const written = this.#written.get(key)
+      if (written === undefined) return object
+      if (shows(object, written)) {
+        this.#written.delete(key)
+        return object
+      }
+      return written.object as T
+    }
+    const result: Snapshot = {
+      ...snapshot,
+      services: snapshot.services.map(each),
+      nodes: snapshot.nodes.map(each),
+      custom: snapshot.custom.map(each),
+    }
+    for (const key of this.#written.keys()) if (!seen.has(key)) this.#written.delete(key)
+    for (const [key, write] of this.#writes) {
+      if (!seen.has(key) && write.state.kind !== 'inFlight') this.#writes.delete(key)
+    }
+    return { snapshot: result, events }
+  }
+
+  /** The status that a write, of which it is not known whether it was done, gives to the object. */
+  claims(object: KubeObject): Status | undefined {
+    const write = this.#writes.get(identity(object))
+    return write === undefined || write.state.kind === 'refused' ? undefined : write.desired.status
+  }
+
+  /** Starts the writes that are needed and may start now. */
+  want(desired: readonly DesiredStatus[], now: number): ControllerOutput[] {
+    const outputs: ControllerOutput[] = []
+    this.#waiting = false
+    for (const each of desired) {
+      const key = identity(each.object)
+      const write = this.#writes.get(key)
+      if (write !== undefined && !mayReplace(write, each, now)) {
+        write.outdated ||= !equalJson(write.desired.status, each.status)
+        continue
+      }
+      if (this.#byRequest.size >= inFlightMax) {
+        this.#waiting = true
+        break
+      }
+      const request = ++this.#lastRequest
+      const baseVersion = each.object.metadata.resourceVersion ?? ''
+      const failures = write?.state.kind === 'retry' ? write.failures : 0
+      const state = { kind: 'inFlight', request } as const
+      this.#writes.set(key, { desired: each, baseVersion, failures, outdated: false, state })
+      this.#byRequest.set(request, key)
+      outputs.push({ kind: 'writeStatus', request, object: each.object, status: each.status })
+    }
+    return outputs
+  }
+
+  /**
+   * The answer to a write; gives the events that are due. `settled`: nothing waited for this answer, so there is nothing to
+   * do before the next snapshot. An answer to a write of an earlier life is ignored.
+   */
+  answered(
+    input: Extract<ControllerInput, { kind: 'written' | 'writeFailed' }>,
+    now: number,
+  ): { events: ControllerOutput[]; settled: boolean } {
+    const key = this.#byRequest.get(input.request)
+    const write = key === undefined ? undefined : this.#writes.get(key)
+    if (key === undefined || write === undefined) return { events: [], settled: true }
+    this.#byRequest.delete(input.request)
+    const settled = input.kind === 'written' && !write.outdated && !this.#waiting
+    return { events: this.#conclude(input, key, write, now), settled }
+  }
+
+  /** When `want` should be asked again although nothing has happened. */
+  nextDeadline(): number {
+    let at = Infinity
+    for (const { state } of this.#writes.values()) if (state.kind === 'retry') at = Math.min(at, state.at)
+    return at
+  }
+
+  #conclude(
+    input: Extract<ControllerInput, { kind: 'written' | 'writeFailed' }>,
+    key: string,
+    write: Write,
+    now: number,
+  ): ControllerOutput[] {
+    if (input.kind === 'written') {
+      this.#writes.delete(key)
+      this.#written.set(key, { object: input.object, baseVersion: write.baseVersion })
+      return eventsOf(input.object, write.desired.events)
+    }
+    switch (input.reason) {
+      case 'conflict':
+        write.state = { kind: 'superseded' }
+        return []
+      case 'unavailable': {
+        const delayMs = Math.min(retryMaxMs, retryMinMs * 2 ** write.failures)
+        write.failures++
+        write.state = { kind: 'retry', at: now + delayMs }
+        return []
+      }
+      case 'gone':
+      case 'invalid': {
+        write.state = { kind: 'refused' }
+        // Some resources have no status to write to; their events are all that users can see.
+        const refusal: PlannedEvent = { type: 'Warning', reason: 'StatusNotWritten', message: input.message }
+        const { object, events } = write.desired
+        return eventsOf(object, input.reason === 'gone' ? events : [...events, refusal])
+      }
+    }
+  }
+}
+
+function mayReplace(write: Write, desired: DesiredStatus, now: number): boolean {
+  switch (write.state.kind) {
+    case 'inFlight':
+    case 'superseded':
+      return false
+    case 'retry':
+      return now >= write.state.at
+    case 'refused':
+      return !equalJson(write.desired.status, desired.status)
+  }
+}
+
+/** An object that was deleted and made again is another one. */
+function identity({ kind, apiVersion, metadata }: KubeObject): string {
+  return `${apiVersion} ${kind} ${metadata.namespace ?? ''}/${metadata.name} ${metadata.uid ?? ''}`
+}
+
+/**
+ * Versions are numbers that grow, in every API server that Herald knows; where they are not, another version counts as a
+ * newer one.
+ */
+function isNewer(object: KubeObject, than: string): boolean {
+  const version = object.metadata.resourceVersion ?? ''
+  return areNumbers(version, than) ? BigInt(version) > BigInt(than) : version !== than
+}
+
+/** Whether what was seen is what was written, or newer. */
+function shows(
+  seen: KubeObject,
+  { object, baseVersion }: { object: KubeObject; baseVersion: string },
+): boolean {
+  const version = seen.metadata.resourceVersion ?? ''
+  const written = object.metadata.resourceVersion ?? ''
+  return areNumbers(version, written) ? BigInt(version) >= BigInt(written) : version !== baseVersion
+}
+
+function areNumbers(...versions: string[]): boolean {
+  return versions.every((version) => /^\d+$/.test(version))
+}
+
+/** Whether the object has this status: whatever the merge patch sets is so, whatever it removes is not there. */
+function isDone(object: KubeObject, patch: Status): boolean {
+  return holds((object as { status?: unknown }).status, patch)
+}
+
+function holds(value: unknown, patch: unknown): boolean {
+  if (patch === null) return value === undefined || value === null
+  if (typeof patch !== 'object' || Array.isArray(patch)) return equalJson(value, patch)
+  const fields = typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
+  return Object.entries(patch).every(([key, part]) => holds(fields[key], part))
+}
+
+function eventsOf(object: KubeObject, events: readonly PlannedEvent[]): ControllerOutput[] {
+  return events.map((event) => ({ kind: 'recordEvent', object, ...event }))
+}
