@@ -29,6 +29,8 @@ export interface LabOptions {
   restartAfterMs?: number | false
   /** How to run Herald: program and first arguments. Absent: this program, as it was started. */
   herald?: readonly string[]
+  /** Gives up between two steps of the start; what was made until then is removed. */
+  signal?: AbortSignal
 }
 
 /** Says what is going on, one line each. */
@@ -151,6 +153,7 @@ export async function labUp(path: string, options: LabOptions, progress: LabProg
     state.recordNamespaces(names)
     await addNamespaces(names)
     await connectMachines(wiring)
+    options.signal?.throwIfAborted()
     const restartAfterMs =
       options.restartAfterMs === false ? {} : { restartAfterMs: options.restartAfterMs ?? defaultRestartMs }
     await Promise.all([
@@ -167,6 +170,7 @@ export async function labUp(path: string, options: LabOptions, progress: LabProg
       }),
     ])
     for (const { cluster, file } of topology.manifests) {
+      options.signal?.throwIfAborted()
       const { kubeconfig, client } = clusters.get(cluster)!
       await apply(file, kubeconfig, client)
     }
