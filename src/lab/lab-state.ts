@@ -65,12 +65,15 @@ export async function claimLab(name: string, leftover: () => void): Promise<LabS
     startTicks: startTicksOf(process.pid) ?? '',
     namespaces: [],
   }
-  mkdirSync(labsFolder, { recursive: true })
+  const draft = join(labsFolder, `.${name}.${state.mark}`)
+  mkdirSync(draft, { recursive: true })
+  writeFileSync(join(draft, 'state.json'), JSON.stringify(state))
   try {
-    // Not recursive: of two that start at once, one makes the folder.
-    mkdirSync(folder)
+    // With its state inside from the first moment: of two that start at once, the second finds the folder taken.
+    renameSync(draft, folder)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    rmSync(draft, { recursive: true, force: true })
+    if (!['ENOTEMPTY', 'EEXIST'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
     throw new LabRunning(`the lab ${name} is being started by another process`)
   }
   const write = () => {
@@ -78,7 +81,6 @@ export async function claimLab(name: string, leftover: () => void): Promise<LabS
     writeFileSync(join(folder, 'state.draft'), JSON.stringify(state))
     renameSync(join(folder, 'state.draft'), stateFile(name))
   }
-  write()
   return {
     name,
     folder,
