@@ -106,7 +106,8 @@ export interface LabListing {
 export function listLabs(): LabListing[] {
   if (!existsSync(labsFolder)) return []
   return readdirSync(labsFolder).flatMap((name) => {
-    const state = readState(name)
+    // With a dot in front: one that is being made.
+    const state = name.startsWith('.') ? undefined : readState(name)
     return state === undefined ? [] : [{ name, pid: state.pid, running: isAlive(state) }]
   })
 }
