@@ -31,6 +31,12 @@ export function kubectlMissing(): string | false {
     : `kubectl is not on PATH (or KUBECTL): ${found.error?.message ?? found.stderr}`
 }
 
+/** The minor version of kubectl (1.MINOR); 0 when there is none. Distributions carry old ones that lack flags. */
+export function kubectlMinor(): number {
+  const found = spawnSync(kubectlPath, ['version', '--client', '-o', 'json'], { encoding: 'utf8' })
+  return found.status === 0 ? Number(/"minor": "(\d+)/.exec(found.stdout)?.[1] ?? 0) : 0
+}
+
 /** Why there is no real API server to test against; false when there is. */
 export function assetsMissing(): string | false {
   const directory = process.env['KUBEBUILDER_ASSETS']

@@ -61,12 +61,16 @@ export class Store {
   readonly #logMax: number
   #resourceVersion: number
   #compacted: number
+  #writesInLog = 0
+  #idle: NodeJS.Timeout | undefined
 
   /** `path`: the database file, made if missing; `:memory:` for tests. */
   constructor(path: string, { logMax = 20_000 }: StoreOptions = {}) {
     const database = new DatabaseSync(path)
     // WAL with synchronous NORMAL: a commit survives the death of the process; only a power cut may lose the last ones.
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 5000;')
+    // Checkpoints wait for the disk, so they are made between bursts of writes (see #checkpointSoon).
+    database.exec('PRAGMA wal_autocheckpoint = 0')
     database.exec(schema)
     this.#database = database
     this.#logMax = logMax
@@ -200,6 +204,7 @@ export class Store {
   }
 
   close(): void {
+    clearTimeout(this.#idle)
     this.#database.close()
   }
 
@@ -216,10 +221,24 @@ export class Store {
 
   #committed(change: Change): void {
     this.#resourceVersion = change.resourceVersion
+    this.#checkpointSoon()
     for (const listener of this.#listeners) listener(change)
-    // In large steps, so that a write rarely pays for it.
-    if (this.#resourceVersion - this.#compacted > this.#logMax * 1.25) {
+    // In steps, so that few writes pay for it and none pays much.
+    const slack = Math.min(100, Math.floor(this.#logMax / 4))
+    if (this.#resourceVersion - this.#compacted > this.#logMax + slack) {
       this.compact(this.#resourceVersion - this.#logMax)
     }
+  }
+
+  /** Moves the write-ahead log into the database a second after the last write, or when the log has grown large. */
+  #checkpointSoon(): void {
+    const checkpoint = () => {
+      this.#writesInLog = 0
+      this.#database.exec('PRAGMA wal_checkpoint(PASSIVE)')
+    }
+    clearTimeout(this.#idle)
+    if (++this.#writesInLog >= 2000) return checkpoint()
+    this.#idle = setTimeout(checkpoint, 1000)
+    this.#idle.unref()
   }
 }
