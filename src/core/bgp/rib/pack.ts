@@ -18,15 +18,25 @@ const longestNlri = { 'ipv4/unicast': 5, 'ipv6/unicast': 17 } as const satisfies
 
 const noAttributes = new Uint8Array(0)
 
-/** What one neighbour is to be told of one family: prefix ids to withdraw, and to announce by attribute set. */
+/** What one neighbour is to be told of one family. */
 export class Outbox {
   readonly withdrawn: number[] = []
-  readonly announced = new Map<number, number[]>()
+  /** Prefix ids to announce, and at the same index the attribute set of each. */
+  readonly announced: number[] = []
+  readonly sets: number[] = []
 
-  announce(attributes: number, prefix: number): void {
-    const group = this.announced.get(attributes)
-    if (group === undefined) this.announced.set(attributes, [prefix])
-    else group.push(prefix)
+  announce(set: number, prefix: number): void {
+    this.announced.push(prefix)
+    this.sets.push(set)
+  }
+
+  /** Whether it says the same in the same order, as it does for neighbours of a group that are in step. */
+  equals(other: Outbox): boolean {
+    return (
+      equalArrays(this.announced, other.announced) &&
+      equalArrays(this.sets, other.sets) &&
+      equalArrays(this.withdrawn, other.withdrawn)
+    )
   }
 }
 
@@ -46,7 +56,7 @@ export function packUpdates(
   const updates: Update[] = []
   for (const nlri of blocks(outbox.withdrawn, prefixes, maxLength - overhead))
     updates.push({ ...emptyUpdate(), withdrawn: [{ family, nlri }] })
-  for (const [set, ids] of outbox.announced) {
+  for (const [set, ids] of bySet(outbox)) {
     const attributes = store.block(set).slice()
     const nextHop = store.nextHop(set)
     for (const nlri of blocks(ids, prefixes, maxLength - overhead - attributes.length))
@@ -62,6 +72,22 @@ export function endOfRib(family: Family): Update {
 
 function emptyUpdate(): Update {
   return { kind: 'update', withdrawn: [], announced: [], attributes: noAttributes, endOfRib: [], faults: [] }
+}
+
+function bySet({ announced, sets }: Outbox): Map<number, number[]> {
+  const groups = new Map<number, number[]>()
+  for (let i = 0; i < sets.length; i++) {
+    const group = groups.get(sets[i]!)
+    if (group === undefined) groups.set(sets[i]!, [announced[i]!])
+    else group.push(announced[i]!)
+  }
+  return groups
+}
+
+function equalArrays(a: readonly number[], b: readonly number[]): boolean {
+  if (a.length !== b.length) return false
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false
+  return true
 }
 
 /** The wire form of these prefixes, cut into arrays of at most `room` octets. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { addressFromBytes, type IpVersion } from '#core/net/address.ts'
-import { prefix, prefixOf, type Prefix } from '#core/net/prefix.ts'
+import { comparePrefixes, prefix, prefixOf, type Prefix } from '#core/net/prefix.ts'
 import { encodePrefix } from '../wire/nlri.ts'
 import { PrefixTable } from './prefix-table.ts'
 
@@ -48,6 +48,11 @@ for (const version of [4, 6] as const) {
           assert.equal(table.writeNlri(id, written, 0), written.length)
           assert.deepEqual(written, encodePrefix(each))
         }
+        const ordered = [...ids.values()].toSorted((a, b) => table.compare(a, b))
+        assert.deepEqual(
+          ordered.map((id) => table.prefix(id)),
+          [...ids.keys()].toSorted(comparePrefixes),
+        )
       }),
       { numRuns: 60 },
     )

@@ -130,6 +130,15 @@ export class PrefixTable {
     return `${addressFromBytes(bytes)}/${this.#lengths[id]!}` as Prefix
   }
 
+  /** Orders ids by network address, then shorter first. */
+  compare(a: number, b: number): number {
+    for (let i = 0; i < this.#width; i++) {
+      const [x, y] = [this.#words[a * this.#width + i]!, this.#words[b * this.#width + i]!]
+      if (x !== y) return x >>> 0 < y >>> 0 ? -1 : 1
+    }
+    return this.#lengths[a]! - this.#lengths[b]!
+  }
+
   #insert(slot: number, hash: number): number {
     const id = this.#freeHead > 0 ? this.#freeHead - 1 : this.#top++
     const word = id * this.#width

@@ -14,20 +14,24 @@ export interface RouteQuery {
   prefix?: Prefix
 }
 
-/** `nameOf` gives the name of the peer in a slot. In the order of prefix ids, which says nothing. */
+/** Ordered by prefix, then peer. `names`: of the peers, by slot. */
 export function queryRoutes(
   rib: Rib,
   table: RouteTable,
   { slot, family, prefix }: RouteQuery,
-  nameOf: (slot: number) => string,
+  names: ReadonlyMap<number, string>,
 ): RouteEntry[] {
   const entries: RouteEntry[] = []
+  const slots = [...names].toSorted((a, b) => (a[1] < b[1] ? -1 : 1)).map(([each]) => each)
   for (const each of families) {
     if (family !== undefined && each !== family) continue
     if (prefix !== undefined && familyOfPrefix(prefix) !== each) continue
     const { prefixes } = rib.tables[each]
     if (prefix === undefined) {
-      for (let id = 0; id < prefixes.top; id++) if (!prefixes.isFree(id)) collect(entries, each, id)
+      const ids: number[] = []
+      for (let id = 0; id < prefixes.top; id++) if (!prefixes.isFree(id)) ids.push(id)
+      ids.sort((a, b) => prefixes.compare(a, b))
+      for (const id of ids) collect(entries, each, id)
     } else {
       const id = prefixes.find(encodePrefix(prefix), 0)
       if (id >= 0) collect(entries, each, id)
@@ -43,7 +47,7 @@ export function queryRoutes(
       into.push(received(family, id, bestSlot))
       return
     }
-    for (let each = 1; each < peers.length; each++) {
+    for (const each of slots) {
       const peer = peers[each]
       if (peer === undefined || (slot !== undefined && slot !== each)) continue
       if (table === 'adjRibIn') {
@@ -54,7 +58,7 @@ export function queryRoutes(
       if (sent === 0) continue
       into.push({
         prefix: rib.tables[family].prefixes.prefix(id),
-        peer: nameOf(each),
+        peer: names.get(each)!,
         attributes: rib.store.attributes(sent),
         // The time of the route it tells of: when it was sent is not kept.
         since: rib.timeOf(bestSlot < 0 ? 0 : peers[bestSlot]!.since.get(id)),
@@ -73,7 +77,7 @@ export function queryRoutes(
       since: rib.timeOf(peer.since.get(id)),
       best: best.get(id) === from + 1,
     }
-    if (from !== 0) entry.peer = nameOf(from)
+    if (from !== 0) entry.peer = names.get(from)!
     const rejected = isUsable(cell) ? undefined : rib.rejectionOf(from, attributesOf(cell))
     if (rejected !== undefined) entry.rejected = rejected
     return entry

@@ -212,7 +212,8 @@ function learn(table: Map<Prefix, PathAttributes>, update: Update): void {
 }
 
 function compare(rib: Rib, model: ReferenceRib, told: Map<number, Map<Prefix, PathAttributes>>): void {
-  const locRib = queryRoutes(rib, 'locRib', {}, String)
+  const names = new Map([...told.keys()].map((slot) => [slot, String(slot)]))
+  const locRib = queryRoutes(rib, 'locRib', {}, names)
   const expected = referenceLocRib(model)
   assert.deepEqual(
     new Map(locRib.map((route) => [route.prefix, { from: route.peer ?? '0', attributes: route.attributes }])),
@@ -222,10 +223,10 @@ function compare(rib: Rib, model: ReferenceRib, told: Map<number, Map<Prefix, Pa
   )
   for (const [slot, table] of told) {
     assert.deepEqual(table, referenceAdjRibOut(model, slot), `what ${slot} was told`)
-    const recorded = queryRoutes(rib, 'adjRibOut', { slot }, String)
+    const recorded = queryRoutes(rib, 'adjRibOut', { slot }, names)
     assert.deepEqual(new Map(recorded.map((route) => [route.prefix, route.attributes])), table)
     const { sent } = model.neighbours.get(slot)!
-    const received = queryRoutes(rib, 'adjRibIn', { slot }, String)
+    const received = queryRoutes(rib, 'adjRibIn', { slot }, names)
     assert.deepEqual(new Map(received.map((route) => [route.prefix, route.attributes])), sent)
     for (const family of families) {
       const counts = rib.tables[family].peers[slot]!

@@ -49,7 +49,7 @@ export interface OwnRoute {
   to: { slot: number; attributes: OriginatedAttributes }[]
 }
 
-/** The UPDATEs for one neighbour, to be sent in order. */
+/** The UPDATEs for one neighbour, to be sent in order. Neighbours that are told the same share the objects. */
 export interface Batch {
   slot: number
   updates: Update[]
@@ -57,6 +57,13 @@ export interface Batch {
 
 /** How much of a table a neighbour is to be gone through for: only what is dirty, or everything and why. */
 type Walk = 'dirty' | 'changed' | 'initial' | 'refresh'
+
+/** What a flush works out once for neighbours that get the same attributes for the same path. */
+interface Group {
+  /** Set that is sent by offer (`offerTo`), 0 for withheld; each is held. */
+  sets: Map<number, number>
+  packed: { outbox: Outbox; updates: Update[] }[]
+}
 
 /** A neighbour's place in the RIB. */
 export interface Neighbour {
@@ -242,12 +249,12 @@ export class Rib {
     const batches: Batch[] = []
     for (const family of families) {
       const table = this.tables[family]
-      const exported = new Map<string, Map<number, number>>()
+      const groups = new Map<string, Group>()
       for (let slot = 1; slot < this.neighbours.length; slot++) {
-        const updates = this.#flushTo(slot, family, exported)
+        const updates = this.#flushTo(slot, family, groups)
         if (updates.length > 0) batches.push({ slot, updates })
       }
-      for (const sets of exported.values())
+      for (const { sets } of groups.values())
         for (const set of sets.values()) if (set !== 0) this.store.release(set)
       if (bestChanged !== undefined) {
         for (let i = 0; i < table.dirtyCount; i++)
@@ -273,7 +280,7 @@ export class Rib {
     return (this.#epoch ?? 0) + 100 * tenths
   }
 
-  #flushTo(slot: number, family: Family, exported: Map<string, Map<number, number>>): Update[] {
+  #flushTo(slot: number, family: Family, groups: Map<string, Group>): Update[] {
     const neighbour = this.neighbours[slot]
     const session = neighbour?.session
     if (session === undefined || !session.families.includes(family)) return []
@@ -281,24 +288,28 @@ export class Rib {
     const walk = neighbour!.walk[family]
     neighbour!.walk[family] = 'dirty'
     if (walk === 'dirty' && table.dirtyCount === 0) return []
-    let sets = exported.get(neighbour!.group)
-    if (sets === undefined) exported.set(neighbour!.group, (sets = new Map()))
+    let group = groups.get(neighbour!.group)
+    if (group === undefined) groups.set(neighbour!.group, (group = { sets: new Map(), packed: [] }))
     const out = table.peers[slot]!.out
     const outbox = new Outbox()
     const count = walk === 'dirty' ? table.dirtyCount : table.prefixes.top
     for (let i = 0; i < count; i++) {
       const prefix = walk === 'dirty' ? table.dirty(i) : i
-      const set = this.#export(slot, family, prefix, sets)
+      const set = this.#export(slot, family, prefix, group.sets)
       const sent = out.get(prefix)
       if (set === 0 ? sent === 0 : sent === set && walk !== 'refresh') continue
       if (set === 0) outbox.withdrawn.push(prefix)
       else outbox.announce(set, prefix)
     }
-    const updates = packUpdates(outbox, family, table.prefixes, this.store, session.maxLength)
-    for (const prefix of outbox.withdrawn) table.setOut(slot, prefix, 0)
-    for (const [set, ids] of outbox.announced) for (const prefix of ids) table.setOut(slot, prefix, set)
-    if (walk === 'initial') updates.push(endOfRib(family))
-    return updates
+    let packed = group.packed.find((each) => each.outbox.equals(outbox))
+    if (packed === undefined) {
+      const updates = packUpdates(outbox, family, table.prefixes, this.store, session.maxLength)
+      group.packed.push((packed = { outbox, updates }))
+    }
+    const { withdrawn, announced, sets } = outbox
+    for (const prefix of withdrawn) table.setOut(slot, prefix, 0)
+    for (let i = 0; i < announced.length; i++) table.setOut(slot, announced[i]!, sets[i]!)
+    return walk === 'initial' ? [...packed.updates, endOfRib(family)] : packed.updates
   }
 
   /** The set that this neighbour is to have for this prefix, 0 for none. `sets` remembers by offer, and holds them. */

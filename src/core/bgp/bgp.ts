@@ -1,0 +1,379 @@
+/**
+ * One BGP speaker (an "instance") as one machine: configuration, connections, bytes and time go in, connections, bytes and
+ * events come out (RFC 4271). It joins the parts: a framer per connection, a session per neighbour (`session/`), the routing
+ * information bases (`rib/`). Whatever an input led to, the UPDATEs that it makes necessary are in the same call's outputs.
+ *
+ * It does no I/O, keeps no clock and knows nothing of Kubernetes.
+ */
+import { assert } from '#core/lib/assert.ts'
+import type { Prng } from '#core/lib/prng.ts'
+import type { Prefix } from '#core/net/prefix.ts'
+import type { InstanceConfig, PeerConfig } from './config.ts'
+import type { Family } from './family.ts'
+import type {
+  BgpEvent,
+  BgpInput,
+  BgpOutput,
+  ConnectionEnds,
+  ConnectionId,
+  PeerStatus,
+  RouteEntry,
+  RouteTable,
+} from './io.ts'
+import { mustRestart, peerStatus, ribSession, sessionConfigOf, type Neighbour } from './neighbour.ts'
+import { withheldFrom } from './rib/explain.ts'
+import { queryRoutes } from './rib/query.ts'
+import { Rib } from './rib/rib.ts'
+import type { Ending, SessionInput, SessionOutput } from './session/io.ts'
+import { initialSession, nextDeadline, step } from './session/session.ts'
+import { unnegotiated, type UpdateContext } from './wire/context.ts'
+import { Framer } from './wire/framer.ts'
+import type { Notification, Update } from './wire/message.ts'
+import { ceaseSubcode, showNotification } from './wire/notification.ts'
+import { encodeUpdates } from './wire/update-encode.ts'
+import { decodeMessage, encodeMessage } from './wire/wire.ts'
+
+/** Gives out numbers for connections that are dialed: shared by all instances of a process, so that none is used twice. */
+export interface ConnectionNumbers {
+  /** The next one that nobody has had, at least 1. */
+  next: ConnectionId
+}
+
+export interface RouteFilter {
+  /** Name of a peer. */
+  peer?: string
+  family?: Family
+  /** Exactly this prefix. */
+  prefix?: Prefix
+}
+
+interface Link {
+  neighbour: Neighbour
+  framer: Framer
+}
+
+export class Bgp {
+  readonly #random: Prng
+  readonly #numbers: ConnectionNumbers
+  readonly #neighbours = new Map<string, Neighbour>()
+  readonly #links = new Map<ConnectionId, Link>()
+  #config: InstanceConfig | undefined
+  #rib: Rib | undefined
+  #shutDown = false
+  /** What the call in progress leads to. */
+  #outputs: BgpOutput[] = []
+  #now = 0
+
+  constructor(random: Prng, numbers: ConnectionNumbers) {
+    this.#random = random
+    this.#numbers = numbers
+  }
+
+  /** `now` in ms, never less than before. The outputs are to be performed in their order. */
+  handle(input: BgpInput, now: number): BgpOutput[] {
+    this.#outputs = []
+    this.#now = now
+    this.#take(input)
+    for (const neighbour of this.#neighbours.values())
+      if (nextDeadline(neighbour.session) <= now) this.#step(neighbour, { kind: 'tick' })
+    this.#flush()
+    return this.#outputs
+  }
+
+  /** Time at which the next `tick` is due, unless another input comes before; `Infinity`: none. */
+  nextDeadline(): number {
+    let deadline = Infinity
+    for (const { session } of this.#neighbours.values()) deadline = Math.min(deadline, nextDeadline(session))
+    return deadline
+  }
+
+  /** In the order of the configuration. */
+  peers(): PeerStatus[] {
+    const { config, rib } = { config: this.#config, rib: this.#rib }
+    if (config === undefined || rib === undefined) return []
+    return config.peers.map(({ name }) => peerStatus(config.asn, this.#neighbours.get(name)!, rib))
+  }
+
+  /** Ordered by prefix, then peer. */
+  routes(table: RouteTable, { peer, ...query }: RouteFilter = {}): RouteEntry[] {
+    const slot = peer === undefined ? undefined : this.#neighbours.get(peer)?.slot
+    if (this.#rib === undefined || (peer !== undefined && slot === undefined)) return []
+    const names = new Map([...this.#neighbours].map(([name, neighbour]) => [neighbour.slot, name]))
+    return queryRoutes(this.#rib, table, slot === undefined ? query : { ...query, slot }, names)
+  }
+
+  /** Own routes and, with `exportLearned`, best paths that this established peer is meant to get and does not. */
+  withheld(peer: string): { prefix: Prefix; reason: string }[] {
+    const neighbour = this.#neighbours.get(peer)
+    return neighbour === undefined || this.#rib === undefined ? [] : withheldFrom(this.#rib, neighbour.slot)
+  }
+
+  #take(input: BgpInput): void {
+    switch (input.kind) {
+      case 'configure':
+        return this.#configure(input.config)
+      case 'dialed':
+      case 'dialFailed':
+      case 'closed': {
+        const link = this.#links.get(input.connection)
+        // The peer may have been taken out of the configuration meanwhile.
+        if (link !== undefined) {
+          if (input.kind !== 'dialed') this.#links.delete(input.connection)
+          this.#step(link.neighbour, input)
+        } else if (input.kind === 'dialed')
+          this.#outputs.push({ kind: 'close', connection: input.connection })
+        return
+      }
+      case 'accepted':
+        return this.#accept(input.connection, input.ends)
+      case 'received':
+        return this.#receive(input.connection, input.bytes)
+      case 'shutdown':
+        this.#shutDown = true
+        for (const neighbour of this.#neighbours.values())
+          this.#step(neighbour, { kind: 'stop', subcode: ceaseSubcode.administrativeShutdown })
+        return
+      case 'tick':
+        return
+    }
+  }
+
+  /** Compares whole configurations: what is equal is left alone, whatever else changed. */
+  #configure(config: InstanceConfig): void {
+    const old = this.#config
+    if (old === undefined || this.#rib === undefined || isOtherSpeaker(old, config)) {
+      for (const neighbour of this.#neighbours.values())
+        this.#remove(neighbour, ceaseSubcode.otherConfigurationChange)
+      this.#rib = new Rib({ localAsn: config.asn, seed: this.#random.u32() })
+    }
+    this.#config = config
+    const wanted = new Map(config.peers.map((peer) => [peer.name, peer]))
+    for (const neighbour of this.#neighbours.values())
+      if (!wanted.has(neighbour.config.name)) this.#remove(neighbour, ceaseSubcode.peerDeconfigured)
+    for (const peer of config.peers) this.#configurePeer(config, peer)
+    const routes = config.routes.map(({ prefix, to }) => ({
+      prefix,
+      to: to.flatMap(({ peer, attributes }) => {
+        const slot = this.#neighbours.get(peer)?.slot
+        return slot === undefined ? [] : [{ slot, attributes }]
+      }),
+    }))
+    this.#rib.setOwnRoutes(routes, this.#now)
+  }
+
+  #configurePeer(instance: InstanceConfig, peer: PeerConfig): void {
+    const policy = { importRoutes: peer.importRoutes, exportLearned: peer.exportLearned }
+    const rib = this.#rib!
+    const known = this.#neighbours.get(peer.name)
+    if (known === undefined) {
+      const neighbour: Neighbour = {
+        config: peer,
+        sessionConfig: sessionConfigOf(instance, peer),
+        session: initialSession,
+        slot: rib.addNeighbour(policy),
+        sent: 0,
+        received: 0,
+      }
+      this.#neighbours.set(peer.name, neighbour)
+      this.#start(neighbour)
+      return
+    }
+    const old = known.config
+    const restart = mustRestart(old, peer)
+    if (restart) this.#step(known, { kind: 'stop', subcode: ceaseSubcode.otherConfigurationChange })
+    if (peer.heldDown !== undefined && old.heldDown === undefined)
+      this.#step(known, { kind: 'stop', subcode: ceaseSubcode.administrativeShutdown, text: peer.heldDown })
+    known.config = peer
+    known.sessionConfig = sessionConfigOf(instance, peer)
+    rib.setPolicy(known.slot, policy)
+    if (restart || old.heldDown !== peer.heldDown) this.#start(known)
+  }
+
+  #start(neighbour: Neighbour): void {
+    const { heldDown } = neighbour.config
+    if (heldDown !== undefined) neighbour.lastError = { at: this.#now, direction: 'local', message: heldDown }
+    else if (!this.#shutDown) this.#step(neighbour, { kind: 'start' })
+  }
+
+  #remove(neighbour: Neighbour, subcode: number): void {
+    this.#step(neighbour, { kind: 'stop', subcode })
+    this.#rib!.removeNeighbour(neighbour.slot)
+    this.#neighbours.delete(neighbour.config.name)
+    for (const [connection, link] of this.#links)
+      if (link.neighbour === neighbour) this.#links.delete(connection)
+  }
+
+  #accept(connection: ConnectionId, ends: ConnectionEnds): void {
+    const neighbour = this.#neighbours.values().find(({ config }) => config.address === ends.remoteAddress)
+    const reason =
+      neighbour === undefined
+        ? 'no peer has this address'
+        : (neighbour.config.heldDown ?? (this.#shutDown ? 'the speaker is shutting down' : undefined))
+    if (neighbour !== undefined && reason === undefined) {
+      this.#links.set(connection, { neighbour, framer: new Framer() })
+      this.#step(neighbour, { kind: 'accepted', connection, ends })
+      return
+    }
+    const subcode = ceaseSubcode.connectionRejected
+    const bytes = encodeMessage({ kind: 'notification', code: 6, subcode, data: new Uint8Array(0) })
+    this.#outputs.push({ kind: 'send', connection, bytes }, { kind: 'close', connection })
+    this.#event({ kind: 'connectionRefused', address: ends.remoteAddress, reason: reason! })
+  }
+
+  #receive(connection: ConnectionId, bytes: Uint8Array): void {
+    const link = this.#links.get(connection)
+    if (link === undefined) return
+    const { neighbour, framer } = link
+    framer.push(bytes)
+    // Each message may change how the next one is read, or end the connection.
+    while (this.#links.has(connection)) {
+      const framed = framer.next()
+      if (framed === undefined) return
+      const decoded = framed.ok ? decodeMessage(framed.value, this.#contextOf(neighbour, connection)) : framed
+      if (!decoded.ok) {
+        this.#step(neighbour, { kind: 'malformed', connection, error: decoded.error })
+        return
+      }
+      neighbour.received++
+      this.#step(neighbour, { kind: 'received', connection, message: decoded.value })
+    }
+  }
+
+  #contextOf(neighbour: Neighbour, connection: ConnectionId): UpdateContext {
+    const { established } = neighbour
+    return established?.connection === connection ? established.negotiated : unnegotiated
+  }
+
+  #step(neighbour: Neighbour, input: SessionInput): void {
+    const context = {
+      now: this.#now,
+      fraction: this.#random.fraction(),
+      nextConnection: this.#numbers.next,
+    }
+    const { session, outputs } = step(neighbour.sessionConfig, neighbour.session, input, context)
+    neighbour.session = session
+    for (const output of outputs) this.#perform(neighbour, output)
+  }
+
+  #perform(neighbour: Neighbour, output: SessionOutput): void {
+    switch (output.kind) {
+      case 'dial':
+        return this.#dial(neighbour, output.connection)
+      case 'send':
+        neighbour.sent++
+        this.#outputs.push({
+          kind: 'send',
+          connection: output.connection,
+          bytes: encodeMessage(output.message),
+        })
+        if (output.message.kind === 'notification')
+          this.#notificationEvent('notificationSent', neighbour, output.message)
+        return
+      case 'close':
+        this.#links.delete(output.connection)
+        this.#outputs.push(output)
+        return
+      case 'up': {
+        const { connection, negotiated } = output
+        const { address, name } = neighbour.config
+        neighbour.established = { connection, negotiated }
+        neighbour.since = this.#now
+        this.#rib!.sessionUp(neighbour.slot, ribSession(this.#config!.asn, address, negotiated))
+        this.#event({ kind: 'sessionUp', peer: name })
+        return
+      }
+      case 'update':
+        for (const { message } of output.update.faults)
+          this.#event({ kind: 'updateFault', peer: neighbour.config.name, message })
+        this.#rib!.receive(neighbour.slot, output.update, this.#now)
+        return
+      case 'routeRefresh':
+        this.#rib!.refresh(neighbour.slot, output.family)
+        return
+      case 'down':
+        delete neighbour.established
+        neighbour.since = this.#now
+        this.#rib!.sessionDown(neighbour.slot)
+        this.#ended(neighbour, output.ending)
+        this.#event({
+          kind: 'sessionDown',
+          peer: neighbour.config.name,
+          reason: output.ending.reason,
+        })
+        return
+      case 'failed':
+        this.#ended(neighbour, output.ending)
+        return
+    }
+  }
+
+  #ended(neighbour: Neighbour, { direction, reason, notification }: Ending): void {
+    neighbour.lastError = { at: this.#now, direction, message: reason }
+    if (direction === 'received' && notification !== undefined)
+      this.#notificationEvent('notificationReceived', neighbour, notification)
+  }
+
+  #notificationEvent(
+    kind: 'notificationSent' | 'notificationReceived',
+    neighbour: Neighbour,
+    notification: Notification,
+  ): void {
+    const { code, subcode } = notification
+    const message = showNotification(notification)
+    this.#event({ kind, peer: neighbour.config.name, code, subcode, message })
+  }
+
+  #dial(neighbour: Neighbour, connection: ConnectionId): void {
+    assert(connection === this.#numbers.next, 'a dial has the number that it was offered')
+    this.#numbers.next++
+    const { address, port, ttl, sourceAddress, password } = neighbour.config
+    this.#links.set(connection, { neighbour, framer: new Framer() })
+    this.#outputs.push({
+      kind: 'dial',
+      connection,
+      dial: {
+        address,
+        port,
+        ttl,
+        ...(sourceAddress === undefined ? {} : { sourceAddress }),
+        ...(password === undefined ? {} : { password }),
+      },
+    })
+  }
+
+  #flush(): void {
+    const rib = this.#rib
+    if (rib === undefined) return
+    const bySlot = new Map([...this.#neighbours.values()].map((neighbour) => [neighbour.slot, neighbour]))
+    const batches = rib.flush((family, id) => {
+      const { prefixes, best, bestAttributes } = rib.tables[family]
+      const event: Extract<BgpEvent, { kind: 'bestPath' }> = { kind: 'bestPath', prefix: prefixes.prefix(id) }
+      if (best.get(id) !== 0) event.attributes = rib.store.attributes(bestAttributes.get(id))
+      const from = bySlot.get(best.get(id) - 1)
+      if (from !== undefined) event.peer = from.config.name
+      this.#event(event)
+    })
+    // Neighbours that are told the same share the UPDATE, and so its bytes.
+    const encoded = { two: new Map<Update, Uint8Array[]>(), four: new Map<Update, Uint8Array[]>() }
+    for (const { slot, updates } of batches) {
+      const neighbour = bySlot.get(slot)!
+      const { connection, negotiated } = neighbour.established!
+      const known = negotiated.fourOctetAsn ? encoded.four : encoded.two
+      for (const update of updates) {
+        const messages = known.get(update) ?? encodeUpdates(update, negotiated)
+        known.set(update, messages)
+        for (const bytes of messages) this.#outputs.push({ kind: 'send', connection, bytes })
+        neighbour.sent += messages.length
+      }
+    }
+  }
+
+  #event(event: BgpEvent): void {
+    this.#outputs.push({ kind: 'event', event })
+  }
+}
+
+/** RFC 4271 §4.2: AS number and BGP identifier are in every OPEN, so every session must start anew. */
+function isOtherSpeaker(a: InstanceConfig, b: InstanceConfig): boolean {
+  return a.asn !== b.asn || a.routerId !== b.routerId
+}

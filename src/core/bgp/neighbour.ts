@@ -1,0 +1,99 @@
+/**
+ * One configured neighbour of an instance: its configuration, its session and what is known of both. `bgp.ts` moves it; here
+ * is what can be said about it without moving it.
+ */
+import type { Address } from '#core/net/address.ts'
+import type { InstanceConfig, PeerConfig } from './config.ts'
+import type { Family } from './family.ts'
+import type { ConnectionId, FamilyCounts, PeerStatus } from './io.ts'
+import type { NeighbourSession, Rib } from './rib/rib.ts'
+import type { Negotiated, SessionConfig } from './session/io.ts'
+import { sessionState, type Session } from './session/session.ts'
+import { defaultMaxLength } from './wire/context.ts'
+
+export interface Neighbour {
+  config: PeerConfig
+  sessionConfig: SessionConfig
+  session: Session
+  /** Its place in the RIB. */
+  slot: number
+  /** While the session is established. */
+  established?: { connection: ConnectionId; negotiated: Negotiated }
+  /** Time of the last change into or out of Established. */
+  since?: number
+  lastError?: PeerStatus['lastError']
+  sent: number
+  received: number
+}
+
+export function sessionConfigOf(instance: InstanceConfig, peer: PeerConfig): SessionConfig {
+  return {
+    localAsn: instance.asn,
+    routerId: instance.routerId,
+    remoteAsn: peer.asn,
+    remoteAddress: peer.address,
+    passive: peer.passive,
+    families: peer.families,
+    timers: peer.timers,
+  }
+}
+
+/** Whether the change touches what the OPEN or the connection was made from, so that the session must start anew. */
+export function mustRestart(old: PeerConfig, next: PeerConfig): boolean {
+  return connectionPart(old) !== connectionPart(next)
+}
+
+/** What the RIB needs of a session. */
+export function ribSession(localAsn: number, address: Address, negotiated: Negotiated): NeighbourSession {
+  const { asn, routerId, kind, families, extendedNextHop, ends } = negotiated
+  const session: NeighbourSession = {
+    localAsn,
+    external: kind === 'ebgp',
+    localAddress: ends.localAddress,
+    extendedNextHop,
+    asn,
+    routerId,
+    address,
+    families,
+    // AS4_PATH beside AS_PATH makes attributes longer by half at most (RFC 6793 §4.2.2).
+    maxLength: negotiated.fourOctetAsn ? defaultMaxLength : Math.floor((2 * defaultMaxLength) / 3),
+  }
+  if (ends.localAddressOtherVersion !== undefined)
+    session.localAddressOtherVersion = ends.localAddressOtherVersion
+  return session
+}
+
+export function peerStatus(localAsn: number, { config, ...neighbour }: Neighbour, rib: Rib): PeerStatus {
+  const negotiated = neighbour.established?.negotiated
+  const status: PeerStatus = {
+    peer: config.name,
+    address: config.address,
+    port: config.port,
+    localAsn,
+    asn: negotiated?.asn ?? config.asn,
+    state: sessionState(neighbour.session),
+    families: (negotiated?.families ?? config.families).map((family) =>
+      familyCounts(rib, neighbour.slot, family),
+    ),
+    messages: { sent: neighbour.sent, received: neighbour.received },
+  }
+  if (neighbour.since !== undefined) status.since = neighbour.since
+  if (neighbour.lastError !== undefined) status.lastError = neighbour.lastError
+  if (negotiated === undefined) return status
+  const { routerId, holdTimeSeconds, keepaliveSeconds, ends } = negotiated
+  return { ...status, routerId, holdTimeSeconds, keepaliveSeconds, ends }
+}
+
+function familyCounts(rib: Rib, slot: number, family: Family): FamilyCounts {
+  const { received, accepted, advertised } = rib.tables[family].peers[slot]!
+  return { family, received, accepted, advertised }
+}
+
+function connectionPart({ importRoutes: _, exportLearned: __, heldDown: ___, ...rest }: PeerConfig): string {
+  const { address, port, asn, sourceAddress, passive, families, ttl, timers, password } = rest
+  const { connectRetrySeconds, holdTimeSeconds, keepaliveSeconds } = timers
+  return JSON.stringify([
+    [address, port, asn, sourceAddress, passive, families, ttl, password],
+    [connectRetrySeconds, holdTimeSeconds, keepaliveSeconds],
+  ])
+}
