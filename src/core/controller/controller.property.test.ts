@@ -128,6 +128,37 @@ test('an address that two Services hold by mistake stays with the older, and the
   )
 })
 
+/** The younger Service asks for the address that the older one got by a write that the shown state is too old to have. */
+const unseenTable = [
+  { name: 'was answered', lost: false },
+  { name: 'was done, but its answer was lost', lost: true },
+]
+for (const { name, lost } of unseenTable) {
+  test(`an address stays reserved after a write that ${name} until a snapshot shows it`, () => {
+    const api = new FakeApi()
+    api.put(poolOf('one', 3))
+    api.settle()
+    api.put(serviceOf('older', {}))
+    api.put(serviceOf('younger', {}, '10.0.0.0'))
+    api.show()
+    const write = api.requests.findIndex(({ object }) => object.metadata.name === 'older')
+    api.requests = api.requests.splice(write, 1)
+    api.serve({ lost })
+    api.answer()
+    assert.deepEqual(api.addressesOf('older'), ['10.0.0.0'])
+    const stale = api.views[0]!
+    assert.equal(stale.services.find(({ metadata }) => metadata.name === 'older')?.status, undefined)
+    api.show()
+    while (api.requests.length > 0) api.serve()
+    assertNoDuplicates(api)
+    api.settle()
+    assertNoDuplicates(api)
+    assert.deepEqual(api.addressesOf('older'), ['10.0.0.0'])
+    const told = api.events.filter(({ object, type }) => object === 'Service older' && type === 'Normal')
+    assert.equal(told.length, 1)
+  })
+}
+
 function perform(api: FakeApi, step: Step): void {
   switch (step.kind) {
     case 'service': {
