@@ -66,12 +66,7 @@ export class Store {
 
   /** `path`: the database file, made if missing; `:memory:` for tests. */
   constructor(path: string, { logMax = 20_000 }: StoreOptions = {}) {
-    const database = new DatabaseSync(path)
-    // WAL with synchronous NORMAL: a commit survives the death of the process; only a power cut may lose the last ones.
-    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 5000;')
-    // Checkpoints wait for the disk, so they are made between bursts of writes (see #checkpointSoon).
-    database.exec('PRAGMA wal_autocheckpoint = 0')
-    database.exec(schema)
+    const database = openDatabase(path)
     this.#database = database
     this.#logMax = logMax
     const order = 'ORDER BY namespace, name'
@@ -241,4 +236,22 @@ export class Store {
     this.#idle = setTimeout(checkpoint, 1000)
     this.#idle.unref()
   }
+}
+
+function openDatabase(path: string): DatabaseSync {
+  const database = new DatabaseSync(path)
+  try {
+    // One process at a time: resourceVersions are counted in memory. The kernel frees the lock of a killed process.
+    database.exec('PRAGMA busy_timeout = 2000; PRAGMA locking_mode = EXCLUSIVE')
+    // WAL with synchronous NORMAL: a commit survives the death of the process; only a power cut may lose the last ones.
+    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL')
+    // Checkpoints wait for the disk, so they are made between bursts of writes (see #checkpointSoon).
+    database.exec('PRAGMA wal_autocheckpoint = 0')
+    database.exec(schema)
+  } catch (error) {
+    database.close()
+    if (!(error instanceof Error) || !error.message.includes('locked')) throw error
+    throw new Error(`${path} is in use by another API server`, { cause: error })
+  }
+  return database
 }
