@@ -40,6 +40,8 @@ export async function handleRequest(
     const exchange: Exchange = { api, request, response, query: url.searchParams, body, route, type }
     dispatch(exchange)
   } catch (error) {
+    // The client went away before it had sent everything: there is nobody to answer.
+    if (request.destroyed && !request.complete) return
     answerError(response, error)
   }
 }

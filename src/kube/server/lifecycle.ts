@@ -8,7 +8,8 @@ import { keyOf } from './resource-type.ts'
 import type { Change } from './store.ts'
 import { remove, type DeleteOptions, type Target } from './write.ts'
 
-interface Dependent {
+/** Where an object is stored. */
+interface Place {
   key: string
   namespace: string
   name: string
@@ -17,9 +18,9 @@ interface Dependent {
 export class Lifecycle {
   readonly #cluster: Cluster
   /** Objects by the uid of each of their owners. Derived from the store. */
-  readonly #dependents = new Map<string, Map<string, Dependent>>()
-  /** Uids of all objects: owners that exist. */
-  readonly #uids = new Set<string>()
+  readonly #dependents = new Map<string, Map<string, Place>>()
+  /** All objects by uid: owners that exist. Derived as well. */
+  readonly #uids = new Map<string, Place>()
   readonly #queue: (() => void)[] = []
   #scheduled: NodeJS.Immediate | undefined
   #closed = false
@@ -89,10 +90,10 @@ export class Lifecycle {
 
   #index(key: string, object: Resource, present: boolean): void {
     const { uid, name, namespace = '', ownerReferences = [] } = object.metadata
-    if (present) this.#uids.add(uid)
+    if (present) this.#uids.set(uid, { key, namespace, name })
     else this.#uids.delete(uid)
     for (const owner of ownerReferences) {
-      const map = this.#dependents.get(owner.uid) ?? new Map<string, Dependent>()
+      const map = this.#dependents.get(owner.uid) ?? new Map<string, Place>()
       if (present) map.set(`${key}/${namespace}/${name}`, { key, namespace, name })
       else map.delete(`${key}/${namespace}/${name}`)
       if (map.size === 0) this.#dependents.delete(owner.uid)
@@ -141,18 +142,14 @@ export class Lifecycle {
 
   /** An owner that waits for its dependents goes when no dependent is left that blocks it. */
   #finishForeground(uid: string): void {
-    const { registry, store } = this.#cluster
+    const place = this.#uids.get(uid)
+    const owner = place === undefined ? undefined : this.#stored(place)
+    if (place === undefined || owner?.metadata.finalizers?.includes('foregroundDeletion') !== true) return
     const left = this.#dependentsOf(uid).some((dependent) => {
       const owners = this.#stored(dependent)?.metadata.ownerReferences ?? []
-      return owners.some((owner) => owner.uid === uid && owner.blockOwnerDeletion === true)
+      return owners.some((one) => one.uid === uid && one.blockOwnerDeletion === true)
     })
-    if (left || !this.#uids.has(uid)) return
-    for (const type of registry.all()) {
-      for (const object of store.objects(keyOf(type))) {
-        if (object.metadata.uid === uid && object.metadata.finalizers?.includes('foregroundDeletion'))
-          this.#dropFinalizer(keyOf(type), object, 'foregroundDeletion')
-      }
-    }
+    if (!left) this.#dropFinalizer(place.key, owner, 'foregroundDeletion')
   }
 
   #dropFinalizer(key: string, object: Resource, finalizer: string): void {
@@ -189,15 +186,15 @@ export class Lifecycle {
   }
 
   /** A copy, because what is done to them changes the index. */
-  #dependentsOf(uid: string): Dependent[] {
+  #dependentsOf(uid: string): Place[] {
     return Array.from(this.#dependents.get(uid)?.values() ?? [])
   }
 
-  #stored({ key, namespace, name }: Dependent): Resource | undefined {
+  #stored({ key, namespace, name }: Place): Resource | undefined {
     return this.#cluster.store.get(key, namespace, name)
   }
 
-  #delete(dependent: Dependent, options: DeleteOptions): void {
+  #delete(dependent: Place, options: DeleteOptions): void {
     const { key, namespace, name } = dependent
     const type = this.#cluster.registry.get(key)
     const object = this.#stored(dependent)
