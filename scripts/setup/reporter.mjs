@@ -79,7 +79,8 @@ function fileLine(file, entry, durationMs) {
 function failure(file, data) {
   const error = data.details?.error
   const cause = error?.cause ?? error
-  const text = typeof cause === 'string' ? cause : (cause?.stack ?? inspect(cause))
+  // With the causes of the cause, which the stack alone leaves out.
+  const text = typeof cause === 'string' ? cause : inspect(cause, { breakLength: 110 })
   const indented = text.split('\n').map((line) => `    ${line}`)
   return `✖ ${file}:${data.line ?? 0}: ${data.name}\n${indented.join('\n')}\n`
 }

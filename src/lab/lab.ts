@@ -12,7 +12,7 @@ import { startCluster, type Cluster } from './cluster.ts'
 import { claimLab, LabRunning, listLabs, takeDown, type LabListing } from './lab-state.ts'
 import { applyManifest } from './manifests.ts'
 import { addNamespaces, connectMachines } from './namespaces.ts'
-import type { ProcessEvents } from './processes.ts'
+import type { LabProcess, ProcessEvents } from './processes.ts'
 import { startRouter, type Router } from './router.ts'
 import { loadTopology, type Topology } from './topology.ts'
 import { namespaceName, wire } from './wiring.ts'
@@ -125,12 +125,15 @@ export async function labUp(path: string, options: LabOptions, progress: LabProg
     over = true
     ending ??= (async () => {
       await Promise.all([...clusters.values()].map((cluster) => cluster.stop()))
-      await Promise.all([...routers.values()].flatMap(({ processes }) => processes.map((one) => one.stop())))
+      // Also those of a router or cluster that never came up, which would be started again.
+      await Promise.all(processes.map((process) => process.stop()))
       await state.destroy()
     })()
     return ending
   }
+  const processes: LabProcess[] = []
   const events: ProcessEvents = {
+    made: (process) => processes.push(process),
     ended: (process, how) => {
       if (!over) progress.warning(`${process.name} ended (${how}); its log: ${process.logFile}`)
     },
@@ -156,7 +159,7 @@ export async function labUp(path: string, options: LabOptions, progress: LabProg
     options.signal?.throwIfAborted()
     const restartAfterMs =
       options.restartAfterMs === false ? {} : { restartAfterMs: options.restartAfterMs ?? defaultRestartMs }
-    await Promise.all([
+    await allSettled([
       ...Object.entries(topology.routers).map(async ([router, facts]) => {
         const file = join(topology.folder, facts.config)
         progress.step(`router ${router}: ${facts.engine} with ${facts.config}`)
@@ -188,6 +191,11 @@ export async function labUp(path: string, options: LabOptions, progress: LabProg
     await down()
     throw error
   }
+}
+
+/** Like Promise.all, but what goes on beside a failure has come to its end before that is told. */
+async function allSettled(work: readonly Promise<void>[]): Promise<void> {
+  for (const result of await Promise.allSettled(work)) if (result.status === 'rejected') throw result.reason
 }
 
 function mayMakeNamespaces(): boolean {

@@ -35,6 +35,8 @@ export interface LabProcess {
 }
 
 export interface ProcessEvents {
+  /** Called once, before the process runs for the first time. */
+  made?(process: LabProcess): void
   /** An end that was not asked for. `log`: its last lines. */
   ended(process: LabProcess, how: string, log: string): void
 }
@@ -104,6 +106,7 @@ export function startProcess(plan: ProcessPlan, state: LabState, events: Process
       clearTimeout(late)
     },
   }
+  events.made?.(handle)
   launch()
   return handle
 }
