@@ -1,0 +1,225 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { address } from '#core/net/address.ts'
+import type { KubeObject } from '#core/schema/object.ts'
+import { emptySnapshot, type Snapshot } from '#core/schema/snapshot.ts'
+import type { SpeakerInput, SpeakerOutput } from './io.ts'
+import { Speaker } from './speaker.ts'
+
+const versions = [
+  {
+    version: 'IPv4',
+    local: '192.0.2.1',
+    remote: '192.0.2.9',
+    other: '192.0.2.10',
+    prefix: '198.51.100.0/24',
+  },
+  {
+    version: 'IPv6',
+    local: '2001:db8::1',
+    remote: '2001:db8::9',
+    other: '2001:db8::a',
+    prefix: '2001:db8:1::/48',
+  },
+]
+
+function native(kind: string, name: string, spec: object): KubeObject {
+  return { apiVersion: 'herald.dev/v1alpha1', kind, metadata: { name }, spec } as KubeObject
+}
+
+function snapshot(...custom: KubeObject[]): Snapshot {
+  return {
+    ...emptySnapshot,
+    nodes: [{ apiVersion: 'v1', kind: 'Node', metadata: { name: 'a' } }],
+    custom,
+  }
+}
+
+const instance = (name: string, spec: object = {}) =>
+  native('BGPInstance', name, { asn: 65001, routerId: '10.0.0.1', ...spec })
+const peer = (name: string, remote: string, spec: object = {}) =>
+  native('BGPPeer', name, { address: remote, asn: 65002, ...spec })
+
+class Bench {
+  readonly speaker = new Speaker({ node: 'a', dialects: [], seed: 1 })
+  now = 1_000
+
+  give(input: SpeakerInput): SpeakerOutput[] {
+    return this.speaker.handle(input, this.now)
+  }
+
+  show(...custom: KubeObject[]): SpeakerOutput[] {
+    return this.give({ kind: 'snapshot', snapshot: snapshot(...custom) })
+  }
+}
+
+const kinds = (outputs: SpeakerOutput[]) => outputs.map(({ kind }) => kind)
+const of = <K extends SpeakerOutput['kind']>(outputs: SpeakerOutput[], kind: K) =>
+  outputs.filter((output): output is Extract<SpeakerOutput, { kind: K }> => output.kind === kind)
+
+for (const { version, local, remote, other } of versions) {
+  const ends = {
+    localAddress: address(local),
+    localPort: 40_000,
+    remoteAddress: address(remote),
+    remotePort: 179,
+  }
+  describe(`with neighbours of ${version}`, () => {
+    test('dials the peers of a new plan and listens on its port', () => {
+      const bench = new Bench()
+      const outputs = bench.show(instance('one', { listenPort: 179 }), peer('tor', remote))
+      assert.deepEqual(of(outputs, 'listen'), [
+        { kind: 'listen', instance: 'one', listen: { port: 179, passwords: [] } },
+      ])
+      assert.deepEqual(
+        of(outputs, 'dial').map(({ dial }) => dial.address),
+        [remote],
+      )
+      assert.ok(kinds(outputs).includes('stateChanged'))
+    })
+
+    test('says nothing about a snapshot that leads to the same plan', () => {
+      const bench = new Bench()
+      bench.show(instance('one', { listenPort: 179 }), peer('tor', remote))
+      assert.deepEqual(bench.show(peer('tor', remote), instance('one', { listenPort: 179 })), [])
+    })
+
+    test('gives connections numbers that no other instance has, and inputs to the instance that they are for', () => {
+      const bench = new Bench()
+      const outputs = bench.show(
+        instance('one'),
+        instance('two', { asn: 65003 }),
+        peer('tor', remote, { instances: ['one'] }),
+        peer('other', other, { instances: ['two'] }),
+      )
+      const dials = of(outputs, 'dial')
+      assert.equal(new Set(dials.map(({ connection }) => connection)).size, 2)
+      const [first, second] = dials
+      const sent = bench.give({ kind: 'dialed', connection: second!.connection, ends })
+      assert.deepEqual(kinds(sent), ['send'])
+      assert.equal(of(sent, 'send')[0]!.connection, second!.connection)
+      const failed = bench.give({ kind: 'dialFailed', connection: first!.connection, reason: 'refused' })
+      assert.deepEqual(of(failed, 'send'), [])
+      assert.deepEqual(
+        of(bench.give({ kind: 'received', connection: 99, bytes: new Uint8Array(1) }), 'send'),
+        [],
+      )
+    })
+
+    test('closes a connection to an instance that is not here', () => {
+      const bench = new Bench()
+      assert.deepEqual(bench.give({ kind: 'accepted', instance: 'none', connection: -1, ends }), [
+        { kind: 'close', connection: -1 },
+      ])
+    })
+
+    test('ends the sessions of an instance that goes and frees its port before another takes it', () => {
+      const bench = new Bench()
+      const outputs = bench.show(instance('one', { listenPort: 179 }), peer('tor', remote))
+      const { connection } = of(outputs, 'dial')[0]!
+      bench.give({ kind: 'dialed', connection, ends })
+      const after = bench.show(instance('two', { listenPort: 179 }))
+      const order = kinds(after).filter((kind) => kind !== 'event' && kind !== 'stateChanged')
+      assert.deepEqual(order, ['send', 'close', 'unlisten', 'listen'])
+      // RFC 4486 §4: Cease, Peer De-configured.
+      assert.deepEqual(Array.from(of(after, 'send')[0]!.bytes.slice(19, 21)), [6, 3])
+      assert.deepEqual(bench.give({ kind: 'closed', connection, reason: 'late' }), [])
+    })
+
+    test('keeps the session of a peer whose neighbour in the file changes', () => {
+      const bench = new Bench()
+      bench.show(instance('one'), peer('tor', remote), peer('spine', other))
+      const outputs = bench.show(
+        instance('one'),
+        peer('tor', remote),
+        peer('spine', other, { passive: true }),
+      )
+      const closed = of(outputs, 'close').map(({ connection }) => connection)
+      assert.equal(closed.length, 1, 'only the changed peer starts anew')
+    })
+
+    test('replaces the passwords of a listening port without closing it', () => {
+      const bench = new Bench()
+      const secured = peer('tor', remote, { passwordSecret: { namespace: 'x', name: 's' } })
+      bench.show(instance('one', { listenPort: 179 }), secured)
+      const outputs = bench.give({
+        kind: 'snapshot',
+        snapshot: {
+          ...snapshot(instance('one', { listenPort: 179 }), secured),
+          secrets: [
+            {
+              apiVersion: 'v1',
+              kind: 'Secret',
+              metadata: { namespace: 'x', name: 's' },
+              data: { password: 'aHVzaA==' },
+            },
+          ],
+        },
+      })
+      assert.deepEqual(of(outputs, 'unlisten'), [])
+      assert.deepEqual(of(outputs, 'listen')[0]?.listen, {
+        port: 179,
+        passwords: [{ address: remote, password: 'hush' }],
+      })
+    })
+
+    test('says goodbye to all on shutdown and does nothing after it', () => {
+      const bench = new Bench()
+      const outputs = bench.show(instance('one', { listenPort: 179 }), peer('tor', remote))
+      const { connection } = of(outputs, 'dial')[0]!
+      bench.give({ kind: 'dialed', connection, ends })
+      const after = bench.give({ kind: 'shutdown' })
+      // RFC 4486 §4: Cease, Administrative Shutdown.
+      assert.deepEqual(Array.from(of(after, 'send')[0]!.bytes.slice(19, 21)), [6, 2])
+      assert.deepEqual(of(after, 'unlisten'), [{ kind: 'unlisten', instance: 'one' }])
+      assert.deepEqual(bench.show(instance('one'), peer('tor', remote)), [])
+    })
+  })
+}
+
+test('has no deadline before the first snapshot, and one while it waits for a neighbour', () => {
+  const bench = new Bench()
+  assert.equal(bench.speaker.nextDeadline(), Infinity)
+  bench.show(instance('one'), peer('tor', '192.0.2.9'))
+  assert.ok(bench.speaker.nextDeadline() > bench.now && bench.speaker.nextDeadline() < Infinity)
+})
+
+test('keeps running what an invalid change would take away, and says what is wrong', () => {
+  const bench = new Bench()
+  bench.show(instance('one'), peer('tor', '192.0.2.9'))
+  const outputs = bench.show(instance('one'), peer('tor', '192.0.2.9', { asn: 'many' }))
+  assert.deepEqual(of(outputs, 'close'), [])
+  assert.equal(bench.speaker.peers('one').length, 1)
+  const problems = bench.speaker.plan()?.problems.map(({ object }) => object?.name)
+  assert.deepEqual(problems, ['tor'])
+})
+
+test('reports a port that it cannot listen on until it can', () => {
+  const bench = new Bench()
+  bench.show(instance('one', { listenPort: 179 }))
+  const failed: SpeakerInput = { kind: 'listenFailed', instance: 'one', port: 179, reason: 'in use' }
+  assert.deepEqual(kinds(bench.give(failed)), ['stateChanged'])
+  assert.deepEqual(bench.give(failed), [], 'the same again is no news')
+  assert.match(bench.speaker.nodeState().problems?.[0]?.message ?? '', /cannot listen on port 179: in use/)
+  assert.deepEqual(kinds(bench.give({ kind: 'listening', instance: 'one', port: 179 })), ['stateChanged'])
+  assert.deepEqual(bench.speaker.nodeState().problems, [])
+})
+
+test('describes instances and sessions for the NodeState', () => {
+  const bench = new Bench()
+  bench.show(instance('one', { listenPort: 1790 }), peer('tor', '192.0.2.9', { port: 1179 }))
+  const { instances, sessions, counts } = bench.speaker.nodeState()
+  assert.deepEqual(instances, [
+    {
+      name: 'one',
+      asn: 65001,
+      routerId: '10.0.0.1',
+      listenPort: 1790,
+      source: { kind: 'BGPInstance', name: 'one' },
+    },
+  ])
+  assert.equal(sessions?.[0]?.peerAddress, '192.0.2.9')
+  assert.equal(sessions?.[0]?.peerPort, 1179)
+  assert.equal(sessions?.[0]?.passwordEnabled, false)
+  assert.deepEqual(counts, { sessions: 1, established: 0, advertised: 0, withheld: 0 })
+})

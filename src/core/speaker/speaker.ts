@@ -1,0 +1,223 @@
+/**
+ * The brain of one node: makes a plan of each snapshot and keeps one BGP machine for each instance of the plan doing what
+ * it says. It performs nothing itself: the edge gives it inputs, carries its outputs out in order, and calls again by
+ * `nextDeadline`. Without a snapshot nothing changes, so that a lost API server changes nothing.
+ */
+import { Bgp, type ConnectionNumbers, type RouteFilter } from '#core/bgp/bgp.ts'
+import type { InstanceConfig } from '#core/bgp/config.ts'
+import type { BgpInput, ConnectionId, PeerStatus, RouteEntry, RouteTable } from '#core/bgp/io.ts'
+import { present } from '#core/lib/assert.ts'
+import { Prng } from '#core/lib/prng.ts'
+import type { Problem } from '#core/lib/reason.ts'
+import { withLastValid } from '#core/dialect/native.ts'
+import type { NodePlan } from '#core/plan/node-plan.ts'
+import { planNode } from '#core/plan/plan-node.ts'
+import type { NodeStateStatus } from '#core/schema/node-state.ts'
+import type { Snapshot } from '#core/schema/snapshot.ts'
+import type { Listen, SpeakerConfig, SpeakerInput, SpeakerOutput } from './io.ts'
+import { nodeStateOf } from './node-state.ts'
+
+/** One instance and what it was last told to do. */
+interface Running {
+  bgp: Bgp
+  config: InstanceConfig
+  configText: string
+}
+
+export class Speaker {
+  readonly #config: SpeakerConfig
+  readonly #random: Prng
+  readonly #numbers: ConnectionNumbers = { next: 1 }
+  readonly #running = new Map<string, Running>()
+  /** Names of the instances whose connections these are. */
+  readonly #connections = new Map<ConnectionId, string>()
+  /** By instance: what it listens on, or tries to. A port is only one instance's: the plan sees to that. */
+  readonly #listens = new Map<string, Listen>()
+  /** By instance: why its port cannot be listened on. */
+  readonly #listenFailures = new Map<string, { port: number; reason: string }>()
+  #plan: NodePlan | undefined
+  #planText = ''
+  /** What the plan was made of. */
+  #snapshot: Snapshot | undefined
+  #down = false
+
+  constructor(config: SpeakerConfig) {
+    this.#config = config
+    this.#random = new Prng(config.seed)
+  }
+
+  /** `now` in milliseconds, never less than before. The outputs are to be performed in their order. */
+  handle(input: SpeakerInput, now: number): SpeakerOutput[] {
+    const outputs: SpeakerOutput[] = []
+    if (!this.#down) this.#dispatch(input, now, outputs)
+    for (const [name, running] of this.#running) {
+      if (running.bgp.nextDeadline() <= now) this.#pass(name, { kind: 'tick' }, now, outputs)
+    }
+    const said = outputs.some(({ kind }) => kind === 'event')
+    if (said && !outputs.some(({ kind }) => kind === 'stateChanged')) outputs.push({ kind: 'stateChanged' })
+    return outputs
+  }
+
+  /** When to call `handle` at the latest; `Infinity`: no need. */
+  nextDeadline(): number {
+    let deadline = Infinity
+    for (const { bgp } of this.#running.values()) deadline = Math.min(deadline, bgp.nextDeadline())
+    return deadline
+  }
+
+  /** What this node is to do and why. Problems met while doing it are among its problems. Absent: no snapshot yet. */
+  plan(): NodePlan | undefined {
+    return this.#plan && { ...this.#plan, problems: [...this.#plan.problems, ...this.#problems()] }
+  }
+
+  /** Of one instance; empty for one that is not here. */
+  peers(instance: string): PeerStatus[] {
+    return this.#running.get(instance)?.bgp.peers() ?? []
+  }
+
+  /** Of one instance; empty for one that is not here. */
+  routes(instance: string, table: RouteTable, filter: RouteFilter): RouteEntry[] {
+    return this.#running.get(instance)?.bgp.routes(table, filter) ?? []
+  }
+
+  /** What the NodeState resource of this node should say. */
+  nodeState(): NodeStateStatus {
+    const plan = this.plan()
+    return plan === undefined ? {} : nodeStateOf(plan, (instance) => this.peers(instance))
+  }
+
+  #dispatch(input: SpeakerInput, now: number, outputs: SpeakerOutput[]): void {
+    switch (input.kind) {
+      case 'snapshot':
+        return this.#follow(input.snapshot, now, outputs)
+      case 'accepted': {
+        if (!this.#running.has(input.instance)) {
+          outputs.push({ kind: 'close', connection: input.connection })
+          return
+        }
+        const { connection, ends } = input
+        this.#connections.set(connection, input.instance)
+        return this.#pass(input.instance, { kind: 'accepted', connection, ends }, now, outputs)
+      }
+      case 'dialed':
+      case 'received':
+        return this.#toConnection(input, now, outputs)
+      case 'dialFailed':
+      case 'closed':
+        this.#toConnection(input, now, outputs)
+        this.#connections.delete(input.connection)
+        return
+      case 'listening':
+        if (this.#listenFailures.delete(input.instance)) outputs.push({ kind: 'stateChanged' })
+        return
+      case 'listenFailed':
+        return this.#listenFailed(input, outputs)
+      case 'shutdown':
+        for (const name of this.#running.keys()) this.#pass(name, { kind: 'shutdown' }, now, outputs)
+        for (const instance of this.#listens.keys()) outputs.push({ kind: 'unlisten', instance })
+        this.#listens.clear()
+        this.#down = true
+        return
+      case 'tick':
+        return
+    }
+  }
+
+  /** Desired − actual: what is gone goes first, so that its ports and addresses are free for what comes. */
+  #follow(snapshot: Snapshot, now: number, outputs: SpeakerOutput[]): void {
+    const { node, dialects } = this.#config
+    this.#snapshot = withLastValid(this.#snapshot, snapshot, dialects)
+    const plan = planNode(this.#snapshot, node, dialects)
+    const planText = JSON.stringify(plan)
+    if (planText === this.#planText) return
+    this.#plan = plan
+    this.#planText = planText
+    const configs = new Map(plan.instances.map(({ config }) => [config.name, config]))
+    for (const [name, running] of this.#running)
+      if (!configs.has(name)) this.#remove(name, running, now, outputs)
+    for (const [name, { port }] of this.#listens)
+      if (configs.get(name)?.listenPort !== port) this.#unlisten(name, outputs)
+    for (const config of configs.values()) {
+      this.#configure(config, now, outputs)
+      this.#listen(config, outputs)
+    }
+    outputs.push({ kind: 'stateChanged' })
+  }
+
+  #configure(config: InstanceConfig, now: number, outputs: SpeakerOutput[]): void {
+    const configText = JSON.stringify(config)
+    const known = this.#running.get(config.name)
+    if (known?.configText === configText) return
+    if (known === undefined) {
+      const bgp = new Bgp(new Prng(this.#random.u32()), this.#numbers)
+      this.#running.set(config.name, { bgp, config, configText })
+    } else {
+      known.config = config
+      known.configText = configText
+    }
+    this.#pass(config.name, { kind: 'configure', config }, now, outputs)
+  }
+
+  #remove(name: string, running: Running, now: number, outputs: SpeakerOutput[]): void {
+    // Its neighbours learn that they are de-configured (RFC 4486 §4), not that somebody shut them down.
+    const config = { ...running.config, peers: [], routes: [] }
+    this.#pass(name, { kind: 'configure', config }, now, outputs)
+    this.#pass(name, { kind: 'shutdown' }, now, outputs)
+    this.#running.delete(name)
+    for (const [connection, instance] of this.#connections)
+      if (instance === name) this.#connections.delete(connection)
+  }
+
+  #unlisten(instance: string, outputs: SpeakerOutput[]): void {
+    this.#listens.delete(instance)
+    this.#listenFailures.delete(instance)
+    outputs.push({ kind: 'unlisten', instance })
+  }
+
+  #listen({ name, listenPort: port, peers }: InstanceConfig, outputs: SpeakerOutput[]): void {
+    if (port === undefined) return
+    const passwords = peers.flatMap(({ address, password }) =>
+      password === undefined ? [] : { address, password },
+    )
+    const listen = { port, passwords }
+    if (JSON.stringify(this.#listens.get(name)) === JSON.stringify(listen)) return
+    this.#listens.set(name, listen)
+    outputs.push({ kind: 'listen', instance: name, listen })
+  }
+
+  #listenFailed(input: Extract<SpeakerInput, { kind: 'listenFailed' }>, outputs: SpeakerOutput[]): void {
+    const { instance, port, reason } = input
+    const known = this.#listenFailures.get(instance)
+    if (this.#listens.get(instance)?.port !== port) return
+    if (known?.reason === reason && known.port === port) return
+    this.#listenFailures.set(instance, { port, reason })
+    outputs.push({ kind: 'stateChanged' })
+  }
+
+  #toConnection(
+    input: Extract<BgpInput, { connection: ConnectionId }>,
+    now: number,
+    outputs: SpeakerOutput[],
+  ): void {
+    const instance = this.#connections.get(input.connection)
+    // None: of an instance that is gone, or closed by the speaker just before this came in.
+    if (instance !== undefined) this.#pass(instance, input, now, outputs)
+  }
+
+  #pass(instance: string, input: BgpInput, now: number, outputs: SpeakerOutput[]): void {
+    const { bgp } = present(this.#running.get(instance), `instance ${instance}`)
+    for (const output of bgp.handle(input, now)) {
+      if (output.kind === 'dial') this.#connections.set(output.connection, instance)
+      if (output.kind === 'close') this.#connections.delete(output.connection)
+      outputs.push(output.kind === 'event' ? { ...output, instance } : output)
+    }
+  }
+
+  #problems(): Problem[] {
+    return [...this.#listenFailures].map(([instance, { port, reason }]) => ({
+      rule: 'ListenFailed',
+      message: `instance ${instance} cannot listen on port ${port}: ${reason}`,
+      hint: 'it still connects to its neighbours, and the port is tried again',
+    }))
+  }
+}
