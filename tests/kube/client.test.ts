@@ -14,6 +14,7 @@ import { LeaseElector } from '#kube/client/lease.ts'
 import { Reflector } from '#kube/client/reflector.ts'
 import { resourceTypes } from '#kube/client/resource.ts'
 import { SnapshotSource } from '#kube/client/snapshot-source.ts'
+import { until } from '../until.testing.ts'
 import { apiUnderTest, type ApiUnderTest } from './api-under-test.testing.ts'
 
 const { configMaps, events, leases, namespaces, services } = resourceTypes
@@ -260,14 +261,6 @@ for (const over of ['tcp', 'tcp6', 'unix'] as const) {
       await until(async () => (await listed()).toSorted().join() === 'Assigned 1,NoPool 5', 'both events')
     })
   })
-}
-
-async function until(fact: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  const end = Date.now() + 10_000
-  while (!(await fact())) {
-    assert.ok(Date.now() < end, `in time: ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
 }
 
 /** Identity of a process of this machine that has ended. */

@@ -1,0 +1,115 @@
+/**
+ * `herald router`: a speaker without a cluster, from files of native resources. They are read again when they change and
+ * on SIGHUP; sessions that a change does not concern stay up, and an invalid file changes nothing.
+ */
+import { watch, type FSWatcher } from 'node:fs'
+import { basename, dirname } from 'node:path'
+import { serveApi, type ApiServer } from '#api/server.ts'
+import { speakerBackend } from '#api/speaker-backend.ts'
+import type { Clock } from '#core/lib/clock.ts'
+import { showProblem } from '#core/lib/reason.ts'
+import type { Address } from '#core/net/address.ts'
+import type { Tcp } from '#core/net/tcp.ts'
+import { systemClock } from '#host/clock.ts'
+import { linuxTcp } from '#host/tcp-linux.ts'
+import { logBgpEvent } from './bgp-log.ts'
+import { Changes } from './changes.ts'
+import type { Logger } from './log.ts'
+import { ProblemLog } from './problem-log.ts'
+import { readRouterFiles } from './router-files.ts'
+import { SpeakerLoop } from './speaker-loop.ts'
+import { speakerView } from './speaker-view.ts'
+import { aborted } from './until.ts'
+
+export interface RouterOptions {
+  /** YAML files with BGPInstance, BGPPeer, BGPAdvertisement and Secret documents. */
+  files: string[]
+  /** What the router calls itself in tables, and the Node that selectors see; absent: `router`. */
+  node?: string
+  /** Path of the Unix socket to serve the API on; absent: no API. */
+  socket?: string
+  log: Logger
+  /** What the API says of this program. */
+  version: string
+  /** Accept BGP connections on these addresses only; absent: on all. */
+  listenAddresses?: Address[]
+  /** Absent: this machine's. */
+  tcp?: Tcp
+  clock?: Clock
+  /** For jitter; absent: chosen anew. */
+  seed?: number
+}
+
+/** Editors write a file in several steps. */
+const settleMs = 100
+
+/** Runs until `signal`. Rejects if the files are not valid at the start. */
+export async function runRouter(options: RouterOptions, signal: AbortSignal): Promise<void> {
+  const { files, log, socket } = options
+  const node = options.node ?? 'router'
+  const first = await readRouterFiles(files, node)
+  if (!first.ok) throw new Error(first.error.map(showProblem).join('\n'))
+  const changes = new Changes()
+  const problems = new ProblemLog(log)
+  const loop = new SpeakerLoop({
+    config: { node, dialects: [], seed: options.seed ?? Math.floor(Math.random() * 2 ** 32) },
+    tcp: options.tcp ?? linuxTcp(),
+    clock: options.clock ?? systemClock,
+    ...(options.listenAddresses === undefined ? {} : { listenAddresses: options.listenAddresses }),
+    event: (instance, event) => logBgpEvent(log, instance, event),
+    stateChanged: () => {
+      changes.announce()
+      problems.update(loop.speaker.plan()?.problems ?? [])
+    },
+    trouble: (message, about) => log.warn(message, about),
+  })
+  const load = async () => {
+    const read = await readRouterFiles(files, node)
+    if (signal.aborted) return
+    if (read.ok) {
+      log.info('configuration read', { count: files.length })
+      loop.input({ kind: 'snapshot', snapshot: read.value })
+      return
+    }
+    for (const problem of read.error)
+      log.error('configuration not valid; what ran keeps running', { problem: showProblem(problem) })
+  }
+  const onHangup = () => void load()
+  let api: ApiServer | undefined
+  const watchers = new FileWatchers(files, () => void load())
+  process.on('SIGHUP', onHangup)
+  try {
+    const view = speakerView(loop.speaker, { version: options.version, role: 'router', node }, changes)
+    if (socket !== undefined) api = await serveApi(speakerBackend(view), socket)
+    log.info('router starts', { node, ...(socket === undefined ? {} : { socket }) })
+    loop.input({ kind: 'snapshot', snapshot: first.value })
+    await aborted(signal)
+    log.info('router stops', { node })
+    await loop.stop()
+  } finally {
+    process.off('SIGHUP', onHangup)
+    watchers.close()
+    await api?.close()
+  }
+}
+
+/** Calls back a moment after one of some files changed. Watches their directories: a file may be replaced by another. */
+class FileWatchers {
+  readonly #watchers: FSWatcher[]
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(files: readonly string[], changed: () => void) {
+    this.#watchers = files.map((file) =>
+      watch(dirname(file), (_event, name) => {
+        if (name !== basename(file)) return
+        clearTimeout(this.#timer)
+        this.#timer = setTimeout(changed, settleMs)
+      }),
+    )
+  }
+
+  close(): void {
+    clearTimeout(this.#timer)
+    for (const watcher of this.#watchers) watcher.close()
+  }
+}

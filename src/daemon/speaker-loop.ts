@@ -1,0 +1,223 @@
+/**
+ * Runs a {@link Speaker} on real (or simulated) TCP and time: carries its outputs out in their order, turns what happens
+ * into its inputs, and wakes it at its next deadline. It decides nothing but when to try a port again.
+ */
+import type { BgpEvent, ConnectionEnds, ConnectionId } from '#core/bgp/io.ts'
+import type { Clock } from '#core/lib/clock.ts'
+import { address, type Address } from '#core/net/address.ts'
+import type { ConnectionHandlers, Tcp, TcpConnection, TcpEnds, TcpListener } from '#core/net/tcp.ts'
+import type { Listen, SpeakerConfig, SpeakerInput, SpeakerOutput } from '#core/speaker/io.ts'
+import { Speaker } from '#core/speaker/speaker.ts'
+
+export interface SpeakerLoopOptions {
+  config: SpeakerConfig
+  tcp: Tcp
+  clock: Clock
+  /** Accept connections on these addresses only; absent: on all. */
+  listenAddresses?: Address[]
+  /** Every event of every instance, as it happens. */
+  event: (instance: string, event: BgpEvent) => void
+  /** The speaker's state may look different now. */
+  stateChanged: () => void
+  /** Something about a port or a password did not work: once each. */
+  trouble: (message: string, about: Trouble) => void
+}
+
+export interface Trouble {
+  instance: string
+  port?: number
+  address?: string
+  reason: string
+}
+
+interface Listening {
+  listen: Listen
+  listener: TcpListener | undefined
+  cancelRetry: (() => void) | undefined
+}
+
+/** After this a dial has failed; the session's own connect-retry timer goes on independently. */
+const dialTimeoutMs = 15_000
+/** Between two tries to listen on a port that is taken. */
+const listenRetryMs = 1_000
+/** How long the end waits for the last messages to leave. */
+const drainMs = 1_000
+
+export class SpeakerLoop {
+  readonly speaker: Speaker
+  readonly #options: SpeakerLoopOptions
+  readonly #connections = new Map<ConnectionId, TcpConnection>()
+  readonly #listening = new Map<string, Listening>()
+  readonly #closing = new Set<TcpConnection>()
+  readonly #queue: SpeakerInput[] = []
+  #busy = false
+  #lastAccepted: ConnectionId = 0
+  #deadline = Infinity
+  #cancelTick: (() => void) | undefined
+  #stopped = false
+
+  constructor(options: SpeakerLoopOptions) {
+    this.#options = options
+    this.speaker = new Speaker(options.config)
+  }
+
+  /** Handles the input, and all that it leads to, before it returns; one at a time, whoever calls. */
+  input(input: SpeakerInput): void {
+    if (this.#stopped) return
+    this.#queue.push(input)
+    if (this.#busy) return
+    this.#busy = true
+    let changed = false
+    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+      const outputs = this.speaker.handle(next, this.#options.clock.now())
+      for (const output of outputs) {
+        if (output.kind === 'stateChanged') changed = true
+        else this.#perform(output)
+      }
+    }
+    this.#busy = false
+    this.#arm()
+    if (changed) this.#options.stateChanged()
+  }
+
+  /** Says goodbye on every session (Cease, Administrative Shutdown), and is done when that has left. */
+  async stop(): Promise<void> {
+    if (this.#stopped) return
+    this.input({ kind: 'shutdown' })
+    this.#stopped = true
+    this.#cancelTick?.()
+    const until = this.#options.clock.now() + drainMs
+    while ([...this.#closing].some(({ queuedBytes }) => queuedBytes > 0)) {
+      if (this.#options.clock.now() >= until) break
+      await new Promise<void>(
+        (resolve) => void this.#options.clock.at(this.#options.clock.now() + 5, resolve),
+      )
+    }
+  }
+
+  #perform(output: Exclude<SpeakerOutput, { kind: 'stateChanged' }>): void {
+    switch (output.kind) {
+      case 'dial':
+        return this.#dial(output)
+      case 'send':
+        this.#connections.get(output.connection)?.send(output.bytes)
+        return
+      case 'close': {
+        const connection = this.#connections.get(output.connection)
+        this.#connections.delete(output.connection)
+        if (connection === undefined) return
+        this.#dropDrained()
+        this.#closing.add(connection)
+        connection.close()
+        return
+      }
+      case 'listen':
+        return this.#listen(output.instance, output.listen)
+      case 'unlisten':
+        return this.#unlisten(output.instance)
+      case 'event':
+        return this.#options.event(output.instance, output.event)
+    }
+  }
+
+  #dial({ connection, dial }: Extract<SpeakerOutput, { kind: 'dial' }>): void {
+    const opened = this.#options.tcp.dial(
+      { ...dial, timeoutMs: dialTimeoutMs },
+      {
+        opened: (ends) => this.input({ kind: 'dialed', connection, ends: connectionEnds(ends) }),
+        failed: (reason) => {
+          this.#connections.delete(connection)
+          this.input({ kind: 'dialFailed', connection, reason })
+        },
+        ...this.#handlers(connection),
+      },
+    )
+    this.#connections.set(connection, opened)
+  }
+
+  #handlers(connection: ConnectionId): ConnectionHandlers {
+    return {
+      received: (bytes) => this.input({ kind: 'received', connection, bytes }),
+      closed: (reason) => {
+        this.#connections.delete(connection)
+        this.input({ kind: 'closed', connection, reason })
+      },
+    }
+  }
+
+  #listen(instance: string, listen: Listen): void {
+    const known = this.#listening.get(instance)
+    if (known?.listener !== undefined && known.listen.port === listen.port) {
+      known.listen = listen
+      known.listener.setPasswords(tcpPasswords(listen))
+      return
+    }
+    if (known !== undefined) this.#unlisten(instance)
+    const listening: Listening = { listen, listener: undefined, cancelRetry: undefined }
+    this.#listening.set(instance, listening)
+    this.#open(instance, listening)
+  }
+
+  #open(instance: string, listening: Listening): void {
+    const { listenAddresses: addresses, tcp, clock, trouble } = this.#options
+    const { port } = listening.listen
+    listening.listener = tcp.listen(
+      {
+        port,
+        passwords: tcpPasswords(listening.listen),
+        ...(addresses === undefined ? {} : { addresses }),
+      },
+      {
+        listening: () => this.input({ kind: 'listening', instance, port }),
+        failed: (reason) => {
+          listening.listener = undefined
+          if (this.#listening.get(instance) !== listening || this.#stopped) return
+          trouble('cannot listen', { instance, port, reason })
+          this.input({ kind: 'listenFailed', instance, port, reason })
+          listening.cancelRetry = clock.at(clock.now() + listenRetryMs, () => this.#open(instance, listening))
+        },
+        passwordFailed: (neighbour, reason) =>
+          trouble('cannot set the password of a neighbour', { instance, address: neighbour, reason }),
+        accepted: (connection, ends) => {
+          const id = --this.#lastAccepted
+          this.#connections.set(id, connection)
+          // The handlers must be in place before the speaker may close the connection.
+          queueMicrotask(() =>
+            this.input({ kind: 'accepted', instance, connection: id, ends: connectionEnds(ends) }),
+          )
+          return this.#handlers(id)
+        },
+      },
+    )
+  }
+
+  #unlisten(instance: string): void {
+    const listening = this.#listening.get(instance)
+    this.#listening.delete(instance)
+    listening?.cancelRetry?.()
+    listening?.listener?.close()
+  }
+
+  #arm(): void {
+    const deadline = this.speaker.nextDeadline()
+    if (deadline === this.#deadline) return
+    this.#cancelTick?.()
+    this.#deadline = deadline
+    this.#cancelTick = this.#options.clock.at(deadline, () => {
+      this.#deadline = Infinity
+      this.input({ kind: 'tick' })
+    })
+  }
+
+  #dropDrained(): void {
+    for (const connection of this.#closing) if (connection.queuedBytes === 0) this.#closing.delete(connection)
+  }
+}
+
+function connectionEnds(ends: TcpEnds): ConnectionEnds {
+  return ends
+}
+
+function tcpPasswords(listen: Listen): { address: Address; password: string }[] {
+  return listen.passwords.map((entry) => ({ ...entry, address: address(entry.address) }))
+}
