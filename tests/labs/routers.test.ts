@@ -8,7 +8,7 @@ import { LabRunning, labDown, listLabs, type RunningLab } from '#lab/lab.ts'
 import { dialInside, listNamespaces, runInside } from '#lab/namespaces.ts'
 import { assertNothingLeft, eventually, labName, skipReason, startLab } from './lab.testing.ts'
 
-const folder = join(import.meta.dirname, 'three-daemons')
+const folder = join(import.meta.dirname, 'four-routers')
 const skip = skipReason(folder)
 
 /** The lab in a process of its own, so that it can be killed. Resolves when it is up. */
@@ -22,7 +22,7 @@ async function labProcess(name: string) {
   return { child, ended }
 }
 
-describe('a lab of BIRD, FRR and GoBGP', { skip }, () => {
+describe('a lab of BIRD, FRR, GoBGP and Herald', { skip }, () => {
   let lab: RunningLab
   before(async () => {
     lab = await startLab(folder)
@@ -37,6 +37,20 @@ describe('a lab of BIRD, FRR and GoBGP', { skip }, () => {
     })
     await eventually('GoBGP has the route', async () => {
       assert.match(await gobgp.ask('global', 'rib', '-a', 'ipv6'), /2001:db8::1\/128 +fd09::1 +65001/)
+    })
+  })
+
+  test('has Herald among its routers, heard and hearing', async () => {
+    const bird = lab.routers.get('bird')!
+    const herald = lab.routers.get('herald')!
+    await eventually('BIRD has Herald’s routes', async () => {
+      assert.match(await bird.ask('show', 'route', '198.51.100.0/24'), /via 10\.9\.0\.4/)
+      assert.match(await bird.ask('show', 'route', '2001:db8:1::/48'), /via fd09::4/)
+    })
+    await eventually('Herald has BIRD’s routes', async () => {
+      const routes = await herald.ask('routes')
+      assert.match(routes, /192\.0\.2\.1\/32 +10\.9\.0\.1/)
+      assert.match(routes, /2001:db8::1\/128 +fd09::1/)
     })
   })
 
