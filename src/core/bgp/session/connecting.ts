@@ -97,6 +97,7 @@ function stepOpenSent(
     case 'refuse':
       return refuse(run, session, direction, answer.error)
     case 'notified':
+      close(run, opening.connection)
       return drop(run, session, direction, answer.ending, 'idle')
     case 'opened':
       return opened(run, session, direction, opening, answer.open)
@@ -167,6 +168,7 @@ function stepOpenConfirm(
     case 'keepalive':
       return establish(run, session, direction, opening)
     case 'notification':
+      close(run, opening.connection)
       return drop(run, session, direction, endingByReceived(message), 'idle')
     case 'open':
     case 'update':

@@ -6,6 +6,7 @@ import type { Ending, SessionInput } from './io.ts'
 import { collisionWinner, negotiate } from './open.ts'
 import {
   cease,
+  close,
   closeCollided,
   endingByConnection,
   endingByError,
@@ -87,6 +88,7 @@ function stepMessage(run: Run, session: Established, message: Message): void {
         run.outputs.push({ kind: 'routeRefresh', family: message.family })
       return
     case 'notification':
+      close(run, session.connection)
       return fall(run, session, endingByReceived(message))
     case 'open': {
       const error = unexpected(3, 'open')
@@ -105,7 +107,8 @@ function stepRival(run: Run, session: Established, input: ConnectionInput): void
   // Whatever else happens to it is no matter of the session's.
   if (input.kind === 'malformed')
     notify(run, connection, notificationOf(input.error.code === 3 ? unexpected(1, 'update') : input.error))
-  else if (input.kind === 'received' && input.message.kind !== 'notification')
+  else if (input.kind === 'received' && input.message.kind === 'notification') close(run, connection)
+  else if (input.kind === 'received')
     notify(run, connection, notificationOf(unexpected(1, input.message.kind)))
   run.session = alone
 }
