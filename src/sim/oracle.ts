@@ -93,6 +93,8 @@ export function readyEndpoints(
 
 function servicePrefixes(cluster: Cluster, node: Node, selector: LabelSelector | undefined): Prefix[] {
   if (selector === undefined) return []
+  const excluded = node.metadata.labels?.['node.kubernetes.io/exclude-from-external-load-balancers']
+  if (excluded !== undefined && excluded !== 'false') return []
   return cluster.list<Service>('Service').flatMap((service) => {
     if (service.spec?.type !== 'LoadBalancer' || !selectorMatches(selector, service.metadata.labels ?? {}))
       return []
