@@ -5,7 +5,7 @@
 import type { KubeObject } from '#core/schema/object.ts'
 import type { Snapshot } from '#core/schema/snapshot.ts'
 import type { Cluster } from './cluster.ts'
-import { snapshotOf } from './snapshot-of.ts'
+import { isWatched, snapshotOf } from './snapshot-of.ts'
 
 export interface ObserverOptions {
   /** Milliseconds by which a change, or the first list, arrives late; asked for each. */
@@ -91,6 +91,7 @@ export class ClusterObserver {
     const round = this.#round
     for (; this.#planned < changes.length; this.#planned++) {
       const change = changes[this.#planned]!
+      if (!isWatched(change.kind)) continue
       const position = this.#planned
       const at = Math.max(clock.now() + this.#options.delayMs(), this.#lastAt.get(change.kind) ?? 0)
       this.#lastAt.set(change.kind, at)

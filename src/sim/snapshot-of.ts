@@ -6,6 +6,10 @@ import type { Snapshot } from '#core/schema/snapshot.ts'
 /** Kinds that the programs do not watch. */
 const unwatched = new Set(['Pod', 'Deployment', 'ReplicaSet', 'ConfigMap', 'Event', 'Lease'])
 
+export function isWatched(kind: string): boolean {
+  return !unwatched.has(kind)
+}
+
 export function snapshotOf(objects: Iterable<KubeObject>): Snapshot {
   const snapshot: Snapshot = {
     nodes: [],
@@ -21,7 +25,7 @@ export function snapshotOf(objects: Iterable<KubeObject>): Snapshot {
     else if (object.kind === 'EndpointSlice') snapshot.endpointSlices.push(object as EndpointSlice)
     else if (object.kind === 'Namespace') snapshot.namespaces.push(object as Namespace)
     else if (object.kind === 'Secret') snapshot.secrets.push(object as Secret)
-    else if (!unwatched.has(object.kind)) snapshot.custom.push(object)
+    else if (isWatched(object.kind)) snapshot.custom.push(object)
   }
   return snapshot
 }
