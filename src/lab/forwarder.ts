@@ -17,6 +17,9 @@ export interface ForwarderOptions {
   warn: (message: string) => void
 }
 
+/** `nft` takes some tens of milliseconds of a core per node; a burst of changes must not take it from the speakers. */
+const pauseMs = 100
+
 export class Forwarder {
   readonly #options: ForwarderOptions
   readonly #services: Reflector
@@ -25,7 +28,7 @@ export class Forwarder {
   readonly #seen = new Set<Address>()
   /** Node → ruleset in force. */
   readonly #applied = new Map<string, string>()
-  readonly #task = new SingleTask(() => this.#apply())
+  readonly #task = new SingleTask(() => this.#apply(), pauseMs)
 
   constructor(options: ForwarderOptions) {
     this.#options = options

@@ -1,13 +1,20 @@
 /** A task that many events ask for: one run at a time, and one more after it for all that asked meanwhile. */
+import { setTimeout as sleep } from 'node:timers/promises'
+
 export class SingleTask {
   readonly #body: () => Promise<void>
+  readonly #pauseMs: number
   #running: Promise<void> | undefined
   #again = false
   #stopped = false
 
-  /** `body` must not reject: it deals with its own failures. */
-  constructor(body: () => Promise<void>) {
+  /**
+   * `body` must not reject: it deals with its own failures. `pauseMs`: least time between two runs, so that a burst of
+   * events costs few of them.
+   */
+  constructor(body: () => Promise<void>, pauseMs = 0) {
     this.#body = body
+    this.#pauseMs = pauseMs
   }
 
   get stopped(): boolean {
@@ -32,6 +39,7 @@ export class SingleTask {
     while (this.#again && !this.#stopped) {
       this.#again = false
       await this.#body()
+      if (this.#pauseMs > 0) await sleep(this.#pauseMs)
     }
     this.#running = undefined
   }
