@@ -8,7 +8,7 @@
  * snapshot nothing is known, and nothing is written.
  */
 import { allocate } from '#core/ipam/ipam.ts'
-import { poolUsage, usableRange, type Pool } from '#core/ipam/pool.ts'
+import { poolContains, poolUsage, usableRange, type Pool } from '#core/ipam/pool.ts'
 import type { Allocation, Reservation } from '#core/ipam/request.ts'
 import { nativeSet, withLastValid } from '#core/dialect/native.ts'
 import type { DerivedPool } from '#core/dialect/native-set.ts'
@@ -92,9 +92,8 @@ export class Controller {
     const reservations: Reservation[] = reservationsOf(snapshot)
     for (const service of snapshot.services) {
       const held = this.#heldBy(service)
-      const serviceRequest = wantsAddress(service) ? requestOf(service, held, set.pools, dialects) : undefined
-      if (serviceRequest !== undefined && isOurs(service, serviceRequest, pools, dormant, cilium)) {
-        requests.set(service, serviceRequest)
+      if (wantsAddress(service) && isOurs(service, pools, dormant, cilium)) {
+        requests.set(service, requestOf(service, held, set.pools, dialects))
         continue
       }
       const by = `held by ${showService(service)}`
@@ -171,20 +170,11 @@ export class Controller {
  * A Service that names no class may be somebody else's: it is while there are no pools, and while all its addresses are
  * from elsewhere, unless its status shows that it has been served before.
  */
-function isOurs(
-  service: Service,
-  { request }: ServiceRequest,
-  pools: readonly Pool[],
-  dormant: boolean,
-  cilium: boolean,
-): boolean {
+function isOurs(service: Service, pools: readonly Pool[], dormant: boolean, cilium: boolean): boolean {
   if (service.spec?.loadBalancerClass !== undefined || isManaged(service, cilium)) return true
   if (dormant) return false
-  return request.held.length === 0 || request.held.some((address) => pools.some((pool) => has(pool, address)))
-}
-
-function has(pool: Pool, address: Address): boolean {
-  return poolUsage(pool, [address]).used > 0n
+  const shown = ingressAddresses(service)
+  return shown.length === 0 || shown.some((address) => pools.some((pool) => poolContains(pool, address)))
 }
 
 function poolOf({ resource: { metadata, spec } }: DerivedPool): Pool {

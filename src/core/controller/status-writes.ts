@@ -33,6 +33,8 @@ interface Write {
   failures: number
   /** Something else was wanted while it was in flight. */
   outdated: boolean
+  /** The object's status is still to be changed: there is something to repeat. */
+  wanted: boolean
   state:
     | { kind: 'inFlight'; request: RequestId }
     /** The API server did not answer: again at this time. */
@@ -101,9 +103,11 @@ export class StatusWrites {
   want(desired: readonly DesiredStatus[], now: number): ControllerOutput[] {
     const outputs: ControllerOutput[] = []
     this.#waiting = false
+    for (const write of this.#writes.values()) write.wanted = false
     for (const each of desired) {
       const key = identity(each.object)
       const write = this.#writes.get(key)
+      if (write !== undefined) write.wanted = true
       if (write !== undefined && !mayReplace(write, each, now)) {
         write.outdated ||= !equalJson(write.desired.status, each.status)
         continue
@@ -116,7 +120,7 @@ export class StatusWrites {
       const baseVersion = each.object.metadata.resourceVersion ?? ''
       const failures = write?.state.kind === 'retry' ? write.failures : 0
       const state = { kind: 'inFlight', request } as const
-      this.#writes.set(key, { desired: each, baseVersion, failures, outdated: false, state })
+      this.#writes.set(key, { desired: each, baseVersion, failures, outdated: false, wanted: true, state })
       this.#byRequest.set(request, key)
       outputs.push({ kind: 'writeStatus', request, object: each.object, status: each.status })
     }
@@ -141,8 +145,12 @@ export class StatusWrites {
 
   /** When `want` should be asked again although nothing has happened. */
   nextDeadline(): number {
+    // The next answer makes room, and asks again by itself.
+    if (this.#waiting) return Infinity
     let at = Infinity
-    for (const { state } of this.#writes.values()) if (state.kind === 'retry') at = Math.min(at, state.at)
+    for (const { state, wanted } of this.#writes.values()) {
+      if (state.kind === 'retry' && wanted) at = Math.min(at, state.at)
+    }
     return at
   }
 
