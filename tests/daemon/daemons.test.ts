@@ -66,12 +66,13 @@ for (const family of families) {
       let controller: KillableDaemon
       let api: Daemon
       let routerFile: string
+      let port: number
       const speakers = new Map<string, KillableDaemon>()
 
       before(async () => {
         bed = await clusterBed()
         api = bed.api
-        const port = await freePort()
+        port = await freePort()
         routerFile = join(bed.directory, 'router.yaml')
         writeFileSync(routerFile, routerConfig(port, nodes))
         bed.startRouter(routerFile, [address(router)])
@@ -193,6 +194,24 @@ for (const family of families) {
         )
         await until(() => bed.log.some((line) => line.includes('configuration not valid')), 'it says so')
         assert.equal(await established(nodes.length)(), true)
+        assert.deepEqual(await routes(), fromAll(webPrefix).toSorted())
+      })
+
+      test('a router that reads a changed file does what changed and keeps the sessions', async () => {
+        const before = await bed.peers('router')
+        const own = version === 'IPv4' ? '203.0.113.0/24' : '2001:db8:2::/48'
+        const announcement = native('BGPAdvertisement', 'own', { prefixes: [own] })
+        writeFileSync(routerFile, `${routerConfig(port, nodes)}---\n${JSON.stringify(announcement)}\n`)
+        await until(
+          async () => (await bed.routes('router')).some(({ prefix }) => prefix === own),
+          'its own route',
+          () => bed.log.slice(-5),
+        )
+        const after = await bed.peers('router')
+        assert.deepEqual(
+          after.map(({ state, since }) => [state, since]),
+          before.map(({ state, since }) => [state, since]),
+        )
         assert.deepEqual(await routes(), fromAll(webPrefix).toSorted())
       })
 
