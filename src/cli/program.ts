@@ -35,6 +35,8 @@ export interface Actions {
   up(flags: {
     dataDir: string
     serviceCidr: string[]
+    port: number
+    socket: string
     node?: string
     dialect: string[]
     logLevel: string
@@ -97,6 +99,8 @@ function addRoles(program: Command, actions: Actions): void {
       'fd00:96::/112',
     ])
     .option('--node <name>', 'name of the Node that stands for this machine (default: its host name)')
+    .option('--port <number>', 'where kubectl finds the API, on loopback', portNumber, 6443)
+    .option('--socket <path>', 'where to serve the API for `herald get`', defaultSocket)
     .addOption(dialectOption())
     .addOption(logLevelOption())
     .action((flags) => actions.up(flags))
@@ -236,6 +240,11 @@ function logLevelOption(): Option {
   return new Option('--log-level <level>', 'least severe messages to print')
     .choices(['debug', 'info', 'warn', 'error', 'silent'])
     .default('info')
+}
+
+function portNumber(text: string): number {
+  if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535) throw new InvalidArgumentError('it must be 0..65535')
+  return Number(text)
 }
 
 /** The first value given replaces the default. */

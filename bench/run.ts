@@ -1,0 +1,16 @@
+/** `npm run bench -- NAME`: runs one benchmark, which writes its table into docs/performance.md. */
+const benches: Record<string, { about: string; run: () => Promise<unknown> }> = {
+  announce: {
+    about: 'kubectl apply of a Service until BIRD has its route, in the lab of npm start (root)',
+    run: () => import('./announce.ts').then((bench) => bench.run()),
+  },
+}
+
+const [name = ''] = process.argv.slice(2).filter((argument) => argument !== '--')
+const bench = benches[name]
+if (bench === undefined) {
+  console.error(name === '' ? 'which benchmark?' : `there is no benchmark "${name}"`)
+  for (const [known, { about }] of Object.entries(benches)) console.error(`  ${known}  ${about}`)
+  process.exit(2)
+}
+await bench.run()

@@ -1,0 +1,176 @@
+/**
+ * Herald beside real BIRD, FRR and GoBGP, over IPv4 and over IPv6: sessions up both ways, routes of both families both
+ * ways with their attributes, withdrawal, loss and recovery, and the errors that must be told apart.
+ */
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { engines, theirRoutes, type TestFamily } from './engines.ts'
+import {
+  eventually,
+  heraldAsn,
+  neighbourAsn,
+  ourRoutes,
+  skipReason,
+  startPair,
+  type Pair,
+  type PairOptions,
+} from './pair.ts'
+
+const families = Object.keys(ourRoutes.prefixes) as TestFamily[]
+
+async function withPair(options: PairOptions, body: (pair: Pair) => Promise<void>): Promise<void> {
+  const pair = await startPair(options)
+  try {
+    await body(pair)
+  } finally {
+    await pair.down()
+  }
+}
+
+function up(pair: Pair): Promise<unknown> {
+  return eventually(
+    'established on both sides',
+    async () => (await pair.session()).state === 'established' && pair.established(),
+    30,
+  )
+}
+
+async function exchangesRoutes(pair: Pair, version: 4 | 6): Promise<void> {
+  for (const family of families) {
+    const ours = await eventually(`the neighbour has our ${family}`, () =>
+      pair.seenByNeighbour(ourRoutes.prefixes[family]),
+    )
+    assert.deepEqual(
+      ours,
+      {
+        asPath: String(heraldAsn),
+        nextHop: family === 'ipv4/unicast' ? '192.0.2.1' : '2001:db8::1',
+        med: ourRoutes.med,
+        communities: ours.communities,
+        largeCommunities: [...ourRoutes.largeCommunities],
+      },
+      `${family} over IPv${version}`,
+    )
+    assert.deepEqual(
+      ours.communities.map((c) => (c === 'no-export' ? '65535:65281' : c)).toSorted(),
+      [...ourRoutes.communities].toSorted(),
+    )
+    const theirs = await eventually(`we have their ${family}`, async () =>
+      (await pair.received()).find(({ prefix }) => prefix === theirRoutes.prefixes[family]),
+    )
+    assert.equal(theirs.asPath, String(neighbourAsn))
+    assert.equal(theirs.nextHop, family === 'ipv4/unicast' ? '192.0.2.2' : '2001:db8::2')
+    assert.equal(theirs.med, theirRoutes.med)
+    assert.deepEqual(theirs.communities, [
+      theirRoutes.community.join(':'),
+      theirRoutes.largeCommunity.join(':'),
+    ])
+    assert.equal(theirs.rejected, undefined)
+  }
+}
+
+for (const engine of engines) {
+  const skip = skipReason(engine)
+  for (const version of [4, 6] as const) {
+    describe(`${engine.name} over IPv${version}`, { skip }, () => {
+      test('Herald connects; routes, withdrawals, loss and recovery', async () => {
+        await withPair({ engine, version, neighbourPassive: true }, async (pair) => {
+          await up(pair)
+          await exchangesRoutes(pair, version)
+
+          const before = await pair.session()
+          pair.reconfigure({ prefixes: [ourRoutes.prefixes['ipv6/unicast']] })
+          await eventually(
+            'our IPv4 route is withdrawn',
+            async () => (await pair.seenByNeighbour(ourRoutes.prefixes['ipv4/unicast'])) === undefined,
+          )
+          assert.ok(await pair.seenByNeighbour(ourRoutes.prefixes['ipv6/unicast']), 'the other route stays')
+          await pair.withdrawTheirs()
+          await eventually('their routes are withdrawn', async () => (await pair.received()).length === 0)
+          assert.equal((await pair.session()).since, before.since, 'the session was not touched')
+
+          const [daemon] = pair.neighbour.processes.slice(-1)
+          daemon!.kill('SIGKILL')
+          await eventually('Herald sees the loss', async () => (await pair.session()).state !== 'established')
+          daemon!.start()
+          await eventually('it takes its configuration', pair.neighbourRestarted)
+          await up(pair)
+        })
+      })
+
+      test('the neighbour connects to a passive Herald, and again after Herald restarts', async () => {
+        await withPair({ engine, version, heraldPassive: true }, async (pair) => {
+          await up(pair)
+          await exchangesRoutes(pair, version)
+          const [herald] = pair.herald.processes
+          herald!.kill('SIGKILL')
+          await eventually('the neighbour sees the loss', async () => !(await pair.established()))
+          herald!.start()
+          await up(pair)
+          await exchangesRoutes(pair, version)
+        })
+      })
+
+      test('both connect at once and one session remains', async () => {
+        await withPair({ engine, version }, async (pair) => {
+          await up(pair)
+          await exchangesRoutes(pair, version)
+        })
+      })
+
+      test('a wrong AS number is refused and named', async () => {
+        await withPair({ engine, version, expectedAsn: 65099, neighbourPassive: true }, async (pair) => {
+          const error = await eventually('an error', async () => (await pair.session()).lastError)
+          assert.equal(error.direction, 'sent')
+          assert.match(error.message, /Bad Peer AS/i)
+          assert.match(error.message, /65002/)
+          assert.notEqual((await pair.session()).state, 'established')
+        })
+      })
+
+      test('our own router ID at an internal neighbour is refused and named', async () => {
+        const options = {
+          engine,
+          version,
+          internal: true,
+          neighbourRouterId: '192.0.2.1',
+          neighbourPassive: true,
+        }
+        await withPair(options, async (pair) => {
+          const error = await eventually('an error', async () => (await pair.session()).lastError)
+          assert.match(error.message, /Bad BGP Identifier/i)
+          assert.notEqual((await pair.session()).state, 'established')
+        })
+      })
+
+      test('a neighbour that falls silent is given up when the hold time is over', async () => {
+        await withPair({ engine, version, neighbourPassive: true, holdTimeSeconds: 3 }, async (pair) => {
+          await up(pair)
+          const [daemon] = pair.neighbour.processes.slice(-1)
+          daemon!.kill('SIGSTOP')
+          try {
+            const error = await eventually('the hold timer', async () => (await pair.session()).lastError, 8)
+            assert.match(error.message, /Hold Timer Expired/i)
+          } finally {
+            daemon!.kill('SIGCONT')
+          }
+          await up(pair)
+        })
+      })
+
+      test('a Herald that falls silent is given up by the neighbour, and comes back', async () => {
+        await withPair({ engine, version, neighbourPassive: true, holdTimeSeconds: 3 }, async (pair) => {
+          await up(pair)
+          const [herald] = pair.herald.processes
+          herald!.kill('SIGSTOP')
+          try {
+            await eventually('the neighbour gives up', async () => !(await pair.established()), 8)
+          } finally {
+            herald!.kill('SIGCONT')
+          }
+          await up(pair)
+        })
+      })
+    })
+  }
+}
