@@ -57,7 +57,9 @@ function commands({ clusters, routers, probes }: LabFacts): string[][] {
 function tally(answers: readonly string[]): string[] {
   const counts = new Map<string, number>()
   for (const answer of answers) counts.set(answer, (counts.get(answer) ?? 0) + 1)
-  return [...counts].toSorted().map(([answer, count]) => `${String(count).padStart(3)} × ${answer}`)
+  return [...counts]
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([answer, count]) => `${String(count).padStart(3)} × ${answer}`)
 }
 
 function heading(text: string): string {

@@ -28,14 +28,8 @@ export async function playLab(path: string, simulate: boolean, terminal: Termina
   if (!loaded.ok) throw new LabFailure(loaded.error.map(showProblem).join('\n'))
   const topology = loaded.value
   const missing = simulate ? [] : missingForLab(topology)
-  if (simulate || missing.length > 0) {
-    const { playSimulation } = await import('./play-simulation.ts')
-    for (const { what } of missing) terminal.out(`No network namespaces here: this machine lacks ${what}.`)
-    await playSimulation(topology, terminal)
-    const [first] = missing
-    if (first !== undefined) terminal.out(`\nThis was the simulator. To make it real: ${first.hint}`)
-    return
-  }
+  const [lack] = missing
+  if (lack !== undefined) throw new LabFailure(`a lab needs ${lack.what}`, lack.hint)
   const started = terminal.now()
   const lab = await labUp(
     path,

@@ -202,26 +202,10 @@ neighbors:
     for (const [family, prefix] of Object.entries(theirRoutes.prefixes)) {
       const version = family.slice(0, 4)
       const nextHop = version === 'ipv4' ? '192.0.2.2' : '2001:db8::2'
-      const said = await router.ask(
-        ...[
-          'global',
-          'rib',
-          'add',
-          '-a',
-          version,
-          prefix,
-          'nexthop',
-          nextHop,
-          'med',
-          String(theirRoutes.med),
-        ],
-        ...[
-          'community',
-          theirRoutes.community.join(':'),
-          'large-community',
-          theirRoutes.largeCommunity.join(':'),
-        ],
-      )
+      const community = theirRoutes.community.join(':')
+      const large = theirRoutes.largeCommunity.join(':')
+      const words = `global rib add -a ${version} ${prefix} nexthop ${nextHop} med ${theirRoutes.med} community ${community} large-community ${large}`
+      const said = await router.ask(...words.split(' '))
       if (said.trim() !== '') throw new Error(`gobgp at ${address} refuses its own route: ${said}`)
     }
   },
@@ -233,7 +217,7 @@ neighbors:
     const version = prefix.includes(':') ? 'ipv6' : 'ipv4'
     const text = await router.ask('global', 'rib', '-a', version, prefix, '-j')
     if (!text.trimStart().startsWith('{') && !text.trimStart().startsWith('[')) return undefined
-    const answer = parseJson(text) as unknown
+    const answer = parseJson(text)
     const paths = (Array.isArray(answer) ? answer : Object.values(answer as object).flat()) as GobgpPath[]
     const path = paths[0]
     if (path === undefined) return undefined

@@ -93,7 +93,7 @@ for (const engine of engines) {
           daemon!.kill('SIGKILL')
           await eventually('Herald sees the loss', async () => (await pair.session()).state !== 'established')
           daemon!.start()
-          await eventually('it takes its configuration', pair.neighbourRestarted)
+          await eventually('it takes its configuration', () => pair.neighbourRestarted())
           await up(pair)
         })
       })
