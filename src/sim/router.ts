@@ -1,6 +1,7 @@
 /** A plain BGP router on the simulated network, standing in for BIRD or FRR: it takes what it is sent and passes it on. */
 import { Bgp, type RouteFilter } from '#core/bgp/bgp.ts'
 import type { InstanceConfig, PeerConfig } from '#core/bgp/config.ts'
+import type { Family } from '#core/bgp/family.ts'
 import type { BgpEvent, BgpInput, BgpOutput, PeerStatus, RouteEntry, RouteTable } from '#core/bgp/io.ts'
 import { Prng } from '#core/lib/prng.ts'
 import type { Address } from '#core/net/address.ts'
@@ -21,6 +22,8 @@ export interface RouterNeighbour {
   address: Address
   asn: number
   passive?: boolean
+  /** Absent: both. */
+  families?: Family[]
   password?: string
   timers?: Partial<PeerConfig['timers']>
 }
@@ -117,7 +120,7 @@ function instanceConfig({ asn, routerId, neighbours }: RouterConfig): InstanceCo
       port: 179,
       asn: neighbour.asn,
       passive: neighbour.passive ?? false,
-      families: ['ipv4/unicast', 'ipv6/unicast'],
+      families: neighbour.families ?? ['ipv4/unicast', 'ipv6/unicast'],
       ttl: neighbour.asn === asn ? 255 : 1,
       timers: { connectRetrySeconds: 120, holdTimeSeconds: 90, keepaliveSeconds: 30, ...neighbour.timers },
       ...(neighbour.password === undefined ? {} : { password: neighbour.password }),

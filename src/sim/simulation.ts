@@ -2,15 +2,17 @@
  * A whole site on one virtual clock: a cluster with its nodes' speakers, its controller and its workloads, and the routers
  * beside it. Everything random comes from one seed.
  */
+import type { Family } from '#core/bgp/family.ts'
 import { Prng } from '#core/lib/prng.ts'
 import { versionOf, type Address } from '#core/net/address.ts'
 import type { Prefix } from '#core/net/prefix.ts'
+import type { Taint } from '#core/schema/kubernetes.ts'
 import type { KubeObject } from '#core/schema/object.ts'
 import { VirtualClock } from './clock.ts'
 import { Cluster } from './cluster.ts'
 import { ControllerHost } from './controller-host.ts'
 import { Network, type LinkQuality } from './network.ts'
-import { SimulatedRouter } from './router.ts'
+import { SimulatedRouter, type RouterNeighbour } from './router.ts'
 import { serviceDefaults } from './service-defaults.ts'
 import { SpeakerHost } from './speaker-host.ts'
 import { SimulatedTcp } from './tcp.ts'
@@ -29,6 +31,7 @@ export interface NodeFacts {
   addresses: Address[]
   podCIDRs: Prefix[]
   labels: Record<string, string>
+  taints?: Taint[]
 }
 
 export interface RouterFacts {
@@ -36,7 +39,8 @@ export interface RouterFacts {
   addresses: Address[]
   asn: number
   routerId: Address
-  neighbors: { address: Address; asn: number; password?: string }[]
+  /** `families` absent: both. */
+  neighbors: { address: Address; asn: number; password?: string; families?: Family[] }[]
 }
 
 /** Ranges in milliseconds, from and below. */
@@ -91,19 +95,17 @@ export class Simulation {
     const watchDelayMs = () => within(delays.watch)
     const { cluster, tcp } = this
     this.cluster.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'default' } })
-    for (const { name, addresses, podCIDRs, labels } of site.nodes) {
-      const host = this.network.addHost(name, addresses)
+    for (const node of site.nodes) {
+      const { name } = node
+      const host = this.network.addHost(name, node.addresses)
       const { dialects } = site
       const seed = this.random.u32()
-      this.cluster.apply(nodeObject(name, addresses, podCIDRs, labels))
+      this.cluster.apply(nodeObject(node))
       this.speakers.set(name, new SpeakerHost({ host, cluster, tcp, dialects, seed, watchDelayMs }))
     }
     for (const { name, addresses, neighbors, ...identity } of site.routers) {
       const host = this.network.addHost(name, addresses)
-      const config = {
-        ...identity,
-        neighbours: neighbors.map((neighbor) => ({ name: nameOf(site, neighbor.address), ...neighbor })),
-      }
+      const config = { ...identity, neighbours: namedNeighbours(site, neighbors) }
       this.routers.set(name, new SimulatedRouter(this.clock, tcp, host, config, this.random.u32()))
     }
     for (const a of this.network.hosts()) {
@@ -131,23 +133,34 @@ export class Simulation {
     for (const speaker of this.speakers.values()) speaker.start()
   }
 
-  /** As a user with kubectl. */
+  /** As a user with kubectl, whose context is the namespace `default`. */
   apply(...objects: KubeObject[]): void {
-    for (const object of objects) this.cluster.apply(object)
+    for (const object of objects) {
+      const { namespace = 'default', ...metadata } = object.metadata
+      const scoped = namespaced.has(object.kind)
+        ? { ...object, metadata: { ...metadata, namespace } }
+        : object
+      this.cluster.apply(scoped)
+    }
   }
 }
 
-/** Node name or, for other neighbours, the address. */
-function nameOf({ nodes }: SiteFacts, address: Address): string {
-  return nodes.find(({ addresses }) => addresses.includes(address))?.name ?? address
+/** Kinds of Kubernetes' own that live in namespaces. All kinds of Herald and Cilium that the simulator knows do not. */
+const namespaced = new Set(['ConfigMap', 'Deployment', 'EndpointSlice', 'Pod', 'Secret', 'Service'])
+
+/** Named after the node; a second session with one node after node and address; others after the address. */
+function namedNeighbours({ nodes }: SiteFacts, neighbors: RouterFacts['neighbors']): RouterNeighbour[] {
+  const used = new Set<string>()
+  return neighbors.map((neighbor) => {
+    const { address } = neighbor
+    const node = nodes.find(({ addresses }) => addresses.includes(address))?.name
+    const name = node === undefined ? address : used.has(node) ? `${node} ${address}` : node
+    used.add(name)
+    return { ...neighbor, name }
+  })
 }
 
-function nodeObject(
-  name: string,
-  addresses: Address[],
-  podCIDRs: Prefix[],
-  labels: Record<string, string>,
-): KubeObject {
+function nodeObject({ name, addresses, podCIDRs, labels, taints }: NodeFacts): KubeObject {
   const internal = [4, 6].flatMap((version) => {
     const address = addresses.find((each) => versionOf(each) === version)
     return address === undefined ? [] : [{ type: 'InternalIP', address }]
@@ -159,7 +172,7 @@ function nodeObject(
       name,
       labels: { 'kubernetes.io/os': 'linux', 'kubernetes.io/hostname': name, ...labels },
     },
-    spec: { podCIDR: podCIDRs[0], podCIDRs },
+    spec: { podCIDR: podCIDRs[0], podCIDRs, taints },
     status: {
       addresses: [...internal, { type: 'Hostname', address: name }],
       conditions: [{ type: 'Ready', status: 'True', reason: 'KubeletReady' }],

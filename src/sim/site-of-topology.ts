@@ -1,7 +1,9 @@
 /** A lab's topology as a site of the simulator: one of its clusters, and all routers. */
+import type { Family } from '#core/bgp/family.ts'
 import { assert } from '#core/lib/assert.ts'
 import type { Address } from '#core/net/address.ts'
 import type { Prefix } from '#core/net/prefix.ts'
+import type { Taint } from '#core/schema/kubernetes.ts'
 import type { SiteFacts } from './simulation.ts'
 
 /** What the simulator needs of a topology file, in its words. */
@@ -13,7 +15,12 @@ export interface TopologyFacts {
       serviceSubnets: Prefix[]
       nodes: Record<
         string,
-        { networks: Record<string, Address[]>; podCIDRs: Prefix[]; labels: Record<string, string> }
+        {
+          networks: Record<string, Address[]>
+          podCIDRs: Prefix[]
+          labels: Record<string, string>
+          taints?: Taint[]
+        }
       >
     }
   >
@@ -23,7 +30,7 @@ export interface TopologyFacts {
       networks: Record<string, Address[]>
       asn: number
       routerId: Address
-      neighbors: { address: Address; asn: number }[]
+      neighbors: { address: Address; asn: number; families?: Family[] }[]
     }
   >
 }
@@ -35,11 +42,12 @@ export function siteOfTopology({ clusters, routers }: TopologyFacts, cluster: st
   return {
     dialects: chosen.dialects,
     serviceSubnets: chosen.serviceSubnets,
-    nodes: Object.entries(chosen.nodes).map(([name, { networks, podCIDRs, labels }]) => ({
+    nodes: Object.entries(chosen.nodes).map(([name, { networks, podCIDRs, labels, taints = [] }]) => ({
       name,
       addresses: Object.values(networks).flat(),
       podCIDRs,
       labels,
+      taints,
     })),
     routers: Object.entries(routers).map(([name, { networks, asn, routerId, neighbors }]) => ({
       name,
