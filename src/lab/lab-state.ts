@@ -52,7 +52,9 @@ export async function claimLab(name: string, leftover: () => void): Promise<LabS
   const folder = join(labsFolder, name)
   const earlier = readState(name)
   if (earlier !== undefined && isAlive(earlier)) {
-    throw new LabRunning(`the lab ${name} is already running, as process ${earlier.pid}`)
+    throw new LabRunning(
+      `the lab ${name} is already running, as process ${earlier.pid}: end it there, or by herald lab down ${name}`,
+    )
   }
   if (earlier !== undefined || existsSync(folder)) {
     leftover()
