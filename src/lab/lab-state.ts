@@ -86,7 +86,7 @@ export async function claimLab(name: string, leftover: () => void): Promise<LabS
   return {
     name,
     folder,
-    environment: { [markName]: state.mark },
+    environment: { [markName]: state.mark, HERALD_LAB: name },
     recordNamespaces(names) {
       state.namespaces.push(...names)
       write()

@@ -5,11 +5,14 @@ import { after, before, describe, test } from 'node:test'
 import { address, type Address } from '#core/net/address.ts'
 import { httpGet } from '#lab/http-probe.ts'
 import type { RunningLab } from '#lab/lab.ts'
+import { listNamespaces } from '#lab/namespaces.ts'
 import type { LabProcess } from '#lab/processes.ts'
 import {
   assertNothingLeft,
   eventually,
   kubectl,
+  labName,
+  labProcess,
   nextHops,
   skipReason,
   startLab,
@@ -301,3 +304,20 @@ describe('the BIRD walk-through', { skip }, () => {
     })
   }
 })
+
+test(
+  'a walk-through that is killed leaves pods and speakers, which the next start removes',
+  { skip },
+  async () => {
+    const name = labName()
+    const { child, ended } = await labProcess(folder, name)
+    child.kill('SIGKILL')
+    await ended
+    const left = listNamespaces().filter((namespace) => namespace.startsWith(`${name}.nginx-`))
+    assert.equal(left.length, 2)
+    const next = await startLab(folder, { name })
+    for (const namespace of left) assert.ok(!listNamespaces().includes(namespace))
+    await next.down()
+    assertNothingLeft(name)
+  },
+)

@@ -1,6 +1,9 @@
 /** What the tests of labs share: whether labs can run here, names of their own, waiting without guessing. */
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { find, labUp, missingForLab, type LabOptions, type RunningLab } from '#lab/lab.ts'
 import { listNamespaces, runInside } from '#lab/namespaces.ts'
@@ -66,18 +69,31 @@ export function assertNothingLeft(name: string): void {
   assert.deepEqual(processesOf(name), [])
 }
 
-/** Command lines of the processes that mention the lab's folder. */
+/** Command lines of the processes that the lab started. */
 function processesOf(name: string): string[] {
   return readdirSync('/proc').flatMap((pid) => {
     if (!/^\d+$/.test(pid)) return []
     try {
-      const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')
-      return command.includes(`/run/herald/lab/${name}/`) ? [command] : []
+      const environment = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0')
+      if (!environment.includes(`HERALD_LAB=${name}`)) return []
+      return [readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')]
     } catch {
-      // It ended meanwhile.
+      // It ended meanwhile, or is not ours to read.
       return []
     }
   })
+}
+
+/** A lab in a process of its own, so that it can be killed. Resolves when it is up. */
+export async function labProcess(folder: string, name: string) {
+  const child = spawn(process.execPath, [join(import.meta.dirname, 'run-lab.testing.ts'), folder, name], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const ended = once(child, 'exit')
+  const first = await Promise.race([once(child.stdout, 'data'), ended])
+  assert.equal(String(first[0]).trim(), 'up')
+  assert.ok(processesOf(name).length > 0, 'its processes can be told')
+  return { child, ended }
 }
 
 /** Runs `kubectl` against the lab's only cluster. Rejects with what it printed when it fails. */

@@ -1,26 +1,14 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { address } from '#core/net/address.ts'
 import { LabRunning, labDown, listLabs, type RunningLab } from '#lab/lab.ts'
 import { dialInside, listNamespaces, runInside } from '#lab/namespaces.ts'
-import { assertNothingLeft, eventually, labName, skipReason, startLab } from './lab.testing.ts'
+import { assertNothingLeft, eventually, labName, labProcess, skipReason, startLab } from './lab.testing.ts'
 
 const folder = join(import.meta.dirname, 'four-routers')
 const skip = skipReason(folder)
-
-/** The lab in a process of its own, so that it can be killed. Resolves when it is up. */
-async function labProcess(name: string) {
-  const child = spawn(process.execPath, [join(import.meta.dirname, 'run-lab.testing.ts'), folder, name], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  const ended = once(child, 'exit')
-  const first = await Promise.race([once(child.stdout, 'data'), ended])
-  assert.equal(String(first[0]).trim(), 'up')
-  return { child, ended }
-}
 
 describe('a lab of BIRD, FRR, GoBGP and Herald', { skip }, () => {
   let lab: RunningLab
@@ -88,7 +76,7 @@ test('two labs run side by side, and each takes all of its own down', { skip }, 
 test('Ctrl-C and SIGTERM end a lab and leave nothing', { skip }, async () => {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     const name = labName()
-    const { child, ended } = await labProcess(name)
+    const { child, ended } = await labProcess(folder, name)
     child.kill(signal)
     await ended
     assertNothingLeft(name)
@@ -97,7 +85,7 @@ test('Ctrl-C and SIGTERM end a lab and leave nothing', { skip }, async () => {
 
 test('the next start after a kill -9 removes what was left', { skip }, async () => {
   const name = labName()
-  const { child, ended } = await labProcess(name)
+  const { child, ended } = await labProcess(folder, name)
   child.kill('SIGKILL')
   await ended
   assert.ok(listNamespaces().includes(`${name}.bird`), 'the killed lab left its namespaces')
@@ -111,7 +99,7 @@ test('the next start after a kill -9 removes what was left', { skip }, async () 
 test('lab down removes a killed lab and ends a running one', { skip }, async () => {
   for (const killed of [true, false]) {
     const name = labName()
-    const { child, ended } = await labProcess(name)
+    const { child, ended } = await labProcess(folder, name)
     if (killed) {
       child.kill('SIGKILL')
       await ended
