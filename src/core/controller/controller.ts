@@ -56,9 +56,9 @@ export class Controller {
     const outputs: ControllerOutput[] = []
     if (input.kind === 'snapshot') this.#snapshot = input.snapshot
     else if (input.kind !== 'tick') {
-      const { events, settled } = this.#writes.answered(input, now)
-      outputs.push(...events)
-      if (settled) return outputs
+      const answered = this.#writes.answered(input, now)
+      if (answered.settled) return answered.outputs
+      outputs.push(...answered.outputs)
     }
     if (this.#snapshot === undefined) return outputs
     const seen = this.#writes.see(this.#snapshot)

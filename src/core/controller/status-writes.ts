@@ -56,8 +56,8 @@ export class StatusWrites {
   readonly #byRequest = new Map<RequestId, string>()
   /** Objects as they were after a write, until they are seen. */
   readonly #written = new Map<string, { object: KubeObject; baseVersion: string }>()
-  /** More was wanted than could be in flight. */
-  #waiting = false
+  /** Wanted, and waiting for room: consistent with each other and with what is in flight. */
+  #rest: readonly DesiredStatus[] = []
   #lastRequest = 0
 
   /** The snapshot with what is known to be newer; forgets what it shows to be outdated. Gives events that are due. */
@@ -99,54 +99,65 @@ export class StatusWrites {
     return write === undefined || write.state.kind === 'refused' ? undefined : write.desired.status
   }
 
-  /** Starts the writes that are needed and may start now. */
+  /** Starts the writes that are needed and may start now; the others follow as answers make room. */
   want(desired: readonly DesiredStatus[], now: number): ControllerOutput[] {
-    const outputs: ControllerOutput[] = []
-    this.#waiting = false
     for (const write of this.#writes.values()) write.wanted = false
-    for (const each of desired) {
-      const key = identity(each.object)
-      const write = this.#writes.get(key)
-      if (write !== undefined) write.wanted = true
-      if (write !== undefined && !mayReplace(write, each, now)) {
-        write.outdated ||= !equalJson(write.desired.status, each.status)
-        continue
-      }
-      if (this.#byRequest.size >= inFlightMax) {
-        this.#waiting = true
-        break
-      }
+    const ready = desired.filter((each) => {
+      const write = this.#writes.get(identity(each.object))
+      if (write === undefined) return true
+      write.wanted = true
+      if (mayReplace(write, each, now)) return true
+      write.outdated ||= !equalJson(write.desired.status, each.status)
+      return false
+    })
+    this.#rest = ready
+    return this.#startRest()
+  }
+
+  #startRest(): ControllerOutput[] {
+    const room = Math.max(0, inFlightMax - this.#byRequest.size)
+    const starting = this.#rest.slice(0, room)
+    this.#rest = this.#rest.slice(room)
+    return starting.map((desired) => {
+      const { object, status } = desired
+      const key = identity(object)
+      const before = this.#writes.get(key)
       const request = ++this.#lastRequest
-      const baseVersion = each.object.metadata.resourceVersion ?? ''
-      const failures = write?.state.kind === 'retry' ? write.failures : 0
-      const state = { kind: 'inFlight', request } as const
-      this.#writes.set(key, { desired: each, baseVersion, failures, outdated: false, wanted: true, state })
       this.#byRequest.set(request, key)
-      outputs.push({ kind: 'writeStatus', request, object: each.object, status: each.status })
-    }
-    return outputs
+      this.#writes.set(key, {
+        desired,
+        baseVersion: object.metadata.resourceVersion ?? '',
+        failures: before?.state.kind === 'retry' ? before.failures : 0,
+        outdated: false,
+        wanted: true,
+        state: { kind: 'inFlight', request },
+      })
+      return { kind: 'writeStatus', request, object, status }
+    })
   }
 
   /**
-   * The answer to a write; gives the events that are due. `settled`: nothing waited for this answer, so there is nothing to
-   * do before the next snapshot. An answer to a write of an earlier life is ignored.
+   * The answer to a write; gives the events that are due and the writes for which it made room. `settled`: nothing needs to
+   * be decided anew before the next snapshot. An answer to a write of an earlier life is ignored.
    */
   answered(
     input: Extract<ControllerInput, { kind: 'written' | 'writeFailed' }>,
     now: number,
-  ): { events: ControllerOutput[]; settled: boolean } {
+  ): { outputs: ControllerOutput[]; settled: boolean } {
     const key = this.#byRequest.get(input.request)
     const write = key === undefined ? undefined : this.#writes.get(key)
-    if (key === undefined || write === undefined) return { events: [], settled: true }
+    if (key === undefined || write === undefined) return { outputs: [], settled: true }
     this.#byRequest.delete(input.request)
-    const settled = input.kind === 'written' && !write.outdated && !this.#waiting
-    return { events: this.#conclude(input, key, write, now), settled }
+    const settled = input.kind === 'written' && !write.outdated
+    const outputs = this.#conclude(input, key, write, now)
+    if (settled) outputs.push(...this.#startRest())
+    return { outputs, settled }
   }
 
   /** When `want` should be asked again although nothing has happened. */
   nextDeadline(): number {
     // The next answer makes room, and asks again by itself.
-    if (this.#waiting) return Infinity
+    if (this.#rest.length > 0) return Infinity
     let at = Infinity
     for (const { state, wanted } of this.#writes.values()) {
       if (state.kind === 'retry' && wanted) at = Math.min(at, state.at)

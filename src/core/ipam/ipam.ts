@@ -8,7 +8,7 @@
  * holder has given it back. So no order of the writes that follow can bring two askers to one address.
  */
 import { versionOf, type Address, type IpVersion } from '#core/net/address.ts'
-import { comparePools, FreeSearch, poolContains, poolHasVersion, type Pool } from './pool.ts'
+import { AddressSpace, comparePools, FreeSearch, poolHasVersion, type Pool } from './pool.ts'
 import type { Allocation, Given, Lost, Request, Reservation, Unmet } from './request.ts'
 import { sharingConflict, type SharingConflict } from './sharing.ts'
 
@@ -49,12 +49,21 @@ class Table {
   readonly #keepers = new Map<Address, Request[]>()
   readonly #addressesByKey = new Map<string, Set<Address>>()
   readonly #searches = new Map<string, FreeSearch>()
+  readonly #spaces = new Map<string, AddressSpace>()
 
   constructor(pools: readonly Pool[], reservations: readonly Reservation[], keepOutside: boolean) {
     this.keepOutside = keepOutside
     this.pools = [...pools].sort(comparePools)
     for (const reservation of reservations) push(this.#reserved, reservation.address, reservation)
-    for (const pool of pools) this.#searches.set(pool.name, new FreeSearch(pool.ranges))
+    for (const pool of pools) {
+      this.#searches.set(pool.name, new FreeSearch(pool.ranges))
+      this.#spaces.set(pool.name, new AddressSpace(pool.ranges))
+    }
+  }
+
+  /** The pools with the address, by priority and name. */
+  having(address: Address): Pool[] {
+    return this.pools.filter((pool) => this.#spaces.get(pool.name)!.has(address))
   }
 
   occupy(address: Address, request: Request): void {
@@ -110,22 +119,28 @@ function keepHeld(table: Table, request: Request): Allocation {
   const given: Given[] = []
   const lost: Lost[] = []
   for (const address of new Set(request.held)) {
-    const why = lossOf(table, request, address, given)
+    const pools = table.having(address)
+    const why = lossOf(table, request, address, pools, given)
     if (why !== undefined) {
       lost.push({ address, why })
       continue
     }
-    const pool = table.pools.find((pool) => request.pools.has(pool.name) && poolContains(pool, address))
+    const pool = pools.find((pool) => request.pools.has(pool.name))
     given.push({ address, ...(pool === undefined ? {} : { pool: pool.name }), kept: true })
     table.keep(address, request)
   }
   return { request: request.id, given, lost, unmet: [], satisfied: false }
 }
 
-function lossOf(table: Table, request: Request, address: Address, kept: Given[]): Lost['why'] | undefined {
+function lossOf(
+  table: Table,
+  request: Request,
+  address: Address,
+  pools: Pool[],
+  kept: Given[],
+): Lost['why'] | undefined {
   const version = versionOf(address)
   if (!request.versions.includes(version)) return { kind: 'versionNotUsed' }
-  const pools = table.pools.filter((pool) => poolContains(pool, address))
   if (pools.length === 0 && !table.keepOutside) return { kind: 'outsidePools' }
   if (pools.length > 0 && !pools.some((pool) => request.pools.has(pool.name)))
     return { kind: 'notAdmitted', pools: names(pools) }
@@ -187,7 +202,7 @@ function tryWanted(table: Table, request: Request, address: Address): Given | Un
   const version = versionOf(address)
   const unmet = (why: Unmet['why']): Unmet => ({ version, address, why })
   if (!request.versions.includes(version)) return unmet({ kind: 'versionNotUsed' })
-  const having = table.pools.filter((pool) => poolContains(pool, address))
+  const having = table.having(address)
   if (having.length === 0) return unmet({ kind: 'noPool' })
   const admitting = having.filter((pool) => request.pools.has(pool.name))
   if (admitting.length === 0) return unmet({ kind: 'notAdmitted', pools: names(having) })
@@ -214,7 +229,7 @@ function tryAny(table: Table, request: Request, version: IpVersion): Given | Unm
     if (versionOf(address) !== version) continue
     if (table.reservationAgainst(address, request) !== undefined) continue
     if (table.occupantAgainst(address, request) !== undefined) continue
-    const pool = usable.find((pool) => poolContains(pool, address))
+    const pool = table.having(address).find((pool) => usable.includes(pool))
     if (pool !== undefined) return { address, pool: pool.name, kept: false }
   }
   for (const pool of usable) {

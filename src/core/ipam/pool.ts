@@ -66,6 +66,32 @@ export function poolContains(pool: Pool, address: Address): boolean {
   return pool.ranges.some((range) => rangeContains(range, address))
 }
 
+/** The addresses of some ranges as integers: for many questions about the same ones. */
+export class AddressSpace {
+  readonly #spans: Record<IpVersion, Span[]> = { 4: [], 6: [] }
+
+  constructor(ranges: readonly AddressRange[]) {
+    for (const range of mergeRanges(ranges)) {
+      this.#spans[range.version].push({
+        next: addressToInteger(range.first),
+        last: addressToInteger(range.last),
+      })
+    }
+  }
+
+  /** Number of addresses of both versions. */
+  get size(): bigint {
+    return [...this.#spans[4], ...this.#spans[6]].reduce((sum, { next, last }) => sum + last - next + 1n, 0n)
+  }
+
+  has(address: Address): boolean {
+    const spans = this.#spans[versionOf(address)]
+    if (spans.length === 0) return false
+    const value = addressToInteger(address)
+    return spans.some(({ next, last }) => value >= next && value <= last)
+  }
+}
+
 export function poolHasVersion(pool: Pool, version: IpVersion): boolean {
   return pool.ranges.some((range) => range.version === version)
 }
@@ -78,11 +104,10 @@ export function comparePools(a: Pool, b: Pool): number {
 
 /** `held`: addresses in use, each counted once; those outside the pool do not count. */
 export function poolUsage(pool: Pool, held: Iterable<Address>): PoolUsage {
-  let total = 0n
-  for (const range of mergeRanges(pool.ranges)) total += rangeSize(range)
+  const space = new AddressSpace(pool.ranges)
   let used = 0n
-  for (const address of new Set(held)) if (poolContains(pool, address)) used++
-  return { total, used }
+  for (const address of new Set(held)) if (space.has(address)) used++
+  return { total: space.size, used }
 }
 
 /**
@@ -119,6 +144,7 @@ export class FreeSearch {
 }
 
 interface Span {
+  /** First address; in a search, the first that has not been looked at. */
   next: bigint
   last: bigint
 }
