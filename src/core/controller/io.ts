@@ -11,6 +11,10 @@ export interface ControllerConfig {
 export type RequestId = number
 
 export type ControllerInput =
+  /**
+   * Complete: every kind has been listed, so what is missing does not exist. Kinds may lag behind each other, but no object
+   * ever goes back in time.
+   */
   | { kind: 'snapshot'; snapshot: Snapshot }
   /** The write was done; `object` as the API server now has it. */
   | { kind: 'written'; request: RequestId; object: KubeObject }
