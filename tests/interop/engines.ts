@@ -113,6 +113,11 @@ const frr: Engine = {
   ${peer} route-map MARK out
 ${n.announces ? `  network ${theirRoutes.prefixes[name]}\n` : ''} exit-address-family`
     return `frr defaults traditional
+route-map MARK permit 10
+ set metric ${theirRoutes.med}
+ set community ${theirRoutes.community.join(':')} additive
+ set large-community ${theirRoutes.largeCommunity.join(':')} additive
+exit
 router bgp ${n.asn}
  bgp router-id ${n.routerId}
  no bgp ebgp-requires-policy
@@ -124,11 +129,6 @@ router bgp ${n.asn}
  ${peer} timers connect 2
 ${n.passive ? ` ${peer} passive\n` : ''}${family('ipv4/unicast')}
 ${family('ipv6/unicast')}
-exit
-route-map MARK permit 10
- set metric ${theirRoutes.med}
- set community ${theirRoutes.community.join(':')} additive
- set large-community ${theirRoutes.largeCommunity.join(':')} additive
 exit
 `
   },

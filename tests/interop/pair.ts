@@ -153,7 +153,7 @@ export async function startPair(options: PairOptions): Promise<Pair> {
     },
     seenByNeighbour: (prefix) => engine.route(router, prefix),
     reconfigure: ({ prefixes }) => {
-      writeFileSync(join(lab.folder, 'herald', 'herald.yaml'), resources(prefixes ?? []))
+      writeFileSync(heraldFile, resources(prefixes ?? []))
       for (const process of herald.processes) process.kill('SIGHUP')
     },
     withdrawTheirs: () => engine.withdraw(router),
