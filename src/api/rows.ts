@@ -2,6 +2,7 @@
 import { communityText, largeCommunityText } from '#core/net/community.ts'
 import type { PathAttributes } from '#core/bgp/attributes.ts'
 import type { PeerStatus, RouteEntry } from '#core/bgp/io.ts'
+import type { Reason } from '#core/lib/reason.ts'
 import type { InstancePlan } from '#core/plan/node-plan.ts'
 import type { PeerRow, RouteRow } from './contract/contract.ts'
 
@@ -15,10 +16,11 @@ export const stateNames = {
   established: 'established',
 } as const
 
-export function peerRow(node: string, plan: InstancePlan, status: PeerStatus): PeerRow {
+/** `reasons`: why it is a peer of this instance. */
+export function peerRow(node: string, instance: string, status: PeerStatus, reasons: Reason[]): PeerRow {
   return {
     node,
-    instance: plan.config.name,
+    instance,
     peer: status.peer,
     localAsn: status.localAsn,
     asn: status.asn,
@@ -32,7 +34,7 @@ export function peerRow(node: string, plan: InstancePlan, status: PeerStatus): P
     families: status.families,
     lastError:
       status.lastError === undefined ? undefined : { ...status.lastError, at: rfc3339(status.lastError.at) },
-    reasons: plan.peerReasons[status.peer] ?? [],
+    reasons,
   }
 }
 

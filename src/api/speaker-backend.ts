@@ -40,8 +40,10 @@ export function speakerBackend(view: SpeakerView): ApiBackend {
 
 function peerRows(view: SpeakerView): PeerRow[] {
   const plan = view.plan()
-  return (plan?.instances ?? []).flatMap((instance) =>
-    view.peers(instance.config.name).map((status) => peerRow(view.node, instance, status)),
+  return (plan?.instances ?? []).flatMap(({ config, peerReasons }) =>
+    view
+      .peers(config.name)
+      .map((status) => peerRow(view.node, config.name, status, peerReasons[status.peer] ?? [])),
   )
 }
 

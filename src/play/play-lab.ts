@@ -17,6 +17,7 @@ import { runInside } from '#lab/namespaces.ts'
 import { loadTopology } from '#lab/topology.ts'
 import { labScreen, type LabFacts } from '#cli/lab-screen.ts'
 import type { Terminal } from '#cli/get.ts'
+import { playSimulation } from './play-simulation.ts'
 
 /** How long sessions and routes may take until they are shown as they are. */
 const settleMs = 30_000
@@ -29,7 +30,13 @@ export async function playLab(path: string, simulate: boolean, terminal: Termina
   const topology = loaded.value
   const missing = simulate ? [] : missingForLab(topology)
   const [lack] = missing
-  if (lack !== undefined) throw new LabFailure(`a lab needs ${lack.what}`, lack.hint)
+  if (simulate || lack !== undefined) {
+    if (lack !== undefined) terminal.out(`No network namespaces here: this machine lacks ${lack.what}.`)
+    terminal.out(`Playing ${topology.title || topology.name} in the simulator.\n`)
+    for (const cluster of Object.keys(topology.clusters)) playSimulation(topology, cluster, terminal)
+    if (lack !== undefined) terminal.out(`\nThis was the simulator. To make it real: ${lack.hint}`)
+    return
+  }
   const started = terminal.now()
   const lab = await labUp(
     path,

@@ -28,7 +28,7 @@ export const importTable: Record<string, readonly string[]> = {
   daemon: [...core, 'host', 'kube', 'api', 'api/contract'],
   lab: [...pure, 'core/schema', 'core/workload', 'host', 'kube'],
   cli: [...pure, 'core/schema', 'api/contract'],
-  play: [...core, 'sim', 'kube', 'lab', 'api/contract', 'cli'],
+  play: [...core, 'sim', 'lab', 'api', 'api/contract', 'cli'],
 }
 
 /** Rooms whose files may import no Node built-in and no package but these. */
