@@ -27,7 +27,9 @@ switch (command) {
   case 'start':
     await ensureNodeModules()
     await ensureDistributionPackages('lab')
-    process.exit(await run(pinnedNode(), ['src/herald.ts', 'lab', 'up', 'labs/cilium-bird', ...rest]))
+    process.exit(
+      await run(pinnedNode(), ['src/herald.ts', 'lab', 'up', 'labs/cilium-bird', ...rest], { leash: true }),
+    )
   case 'test': {
     await ensureNodeModules()
     await ensureDistributionPackages('test')

@@ -38,26 +38,36 @@ export function pinnedNode() {
 
 /**
  * Runs a program in the foreground and resolves to its exit code. Signals of the terminal reach it by themselves (it
- * is in our process group); SIGTERM is passed on; we wait for it to tidy up.
+ * is in our process group); those sent to us are passed on, and so is the end of whoever started us, for npm dies of a
+ * signal without a word. `leash`: it can tell by the end of its IPC channel that we were killed.
  */
-export function run(program, args, options = {}) {
+export function run(program, args, { leash = false } = {}) {
   return new Promise((resolve) => {
-    const child = spawn(program, args, { stdio: 'inherit', ...options })
+    const stdio = ['inherit', 'inherit', 'inherit', ...(leash ? ['ipc'] : [])]
+    const child = spawn(program, args, { stdio })
     const passOn = (signal) => child.kill(signal)
     const ignore = () => undefined
     process.on('SIGTERM', passOn)
     process.on('SIGHUP', passOn)
     process.on('SIGINT', ignore)
-    child.on('error', (error) => {
-      console.error(`herald: cannot run ${program}: ${error.message}`)
-      resolve(127)
-    })
-    child.on('exit', (code, signal) => {
+    const starter = process.ppid
+    const watch = setInterval(() => {
+      if (process.ppid === starter) return
+      clearInterval(watch)
+      child.kill('SIGTERM')
+    }, 300)
+    const end = (code) => {
+      clearInterval(watch)
       process.off('SIGTERM', passOn)
       process.off('SIGHUP', passOn)
       process.off('SIGINT', ignore)
-      resolve(code ?? (signal === 'SIGINT' ? 130 : 1))
+      resolve(code)
+    }
+    child.on('error', (error) => {
+      console.error(`herald: cannot run ${program}: ${error.message}`)
+      end(127)
     })
+    child.on('exit', (code, signal) => end(code ?? (signal === 'SIGINT' ? 130 : 1)))
   })
 }
 

@@ -1,15 +1,20 @@
 /** The process's own terminal. */
 import type { Terminal } from './get.ts'
 
-/** `signal` aborts at the first SIGINT or SIGTERM; a second one ends the process at once. */
+/**
+ * `signal` aborts at the first SIGINT or SIGTERM, when the terminal closes, and when the process that holds us by an IPC
+ * channel (`npm start`) is gone. A second Ctrl-C ends the process at once.
+ */
 export function processTerminal(): Terminal {
   const stop = new AbortController()
-  for (const name of ['SIGINT', 'SIGTERM'] as const) {
-    process.on(name, () => {
-      if (stop.signal.aborted) process.exit(130)
-      stop.abort()
-    })
-  }
+  process.on('SIGINT', () => {
+    if (stop.signal.aborted) process.exit(130)
+    stop.abort()
+  })
+  for (const name of ['SIGTERM', 'SIGHUP', 'disconnect'] as const) process.on(name, () => stop.abort())
+  process.channel?.unref()
+  // A closed terminal or pipe takes no more text; there may still be things to tidy up.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => stop.abort())
   return {
     out: (line) => void process.stdout.write(`${line}\n`),
     err: (line) => void process.stderr.write(`${line}\n`),

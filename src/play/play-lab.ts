@@ -38,14 +38,8 @@ export async function playLab(path: string, simulate: boolean, terminal: Termina
     return
   }
   const started = terminal.now()
-  const lab = await labUp(
-    path,
-    {},
-    {
-      step: (message) => terminal.out(message),
-      warning: (message) => terminal.err(`Warning: ${message}`),
-    },
-  )
+  const lab = await start(path, terminal)
+  if (lab === undefined) return
   try {
     const settled = await settle(lab, terminal)
     if (terminal.signal.aborted) return
@@ -58,6 +52,25 @@ export async function playLab(path: string, simulate: boolean, terminal: Termina
     terminal.out('\nremoving namespaces, processes and files …')
   } finally {
     await lab.down()
+  }
+}
+
+/** Undefined: it was given up before it was up, and is gone again. */
+async function start(path: string, terminal: Terminal): Promise<RunningLab | undefined> {
+  const { signal } = terminal
+  try {
+    return await labUp(
+      path,
+      { signal },
+      {
+        step: (message) => terminal.out(message),
+        warning: (message) => terminal.err(`Warning: ${message}`),
+      },
+    )
+  } catch (error) {
+    // Ctrl-C reaches what was running just then too, such as kubectl: its failure is no news.
+    if (signal.aborted) return undefined
+    throw error
   }
 }
 
