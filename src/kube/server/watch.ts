@@ -7,7 +7,7 @@ import { apiVersionOf, keyOf } from './resource-type.ts'
 import type { Change } from './store.ts'
 import { asVersion } from './write.ts'
 
-/** Where a watch writes. `write` returns false when the client does not keep up. */
+/** Where a watch writes. */
 export interface WatchSink {
   write: (line: string) => void
   /** Bytes that the client has not taken yet. */
