@@ -15,6 +15,8 @@ import { errorEvent, type WatchHub } from './watch.ts'
 import { create, remove, update, type DeleteOptions, type Target, type WriteOptions } from './write.ts'
 
 const bodyBytesMax = 3 * 1024 * 1024
+/** Beyond this the connection is cut. */
+const drainedBytesMax = 64 * 1024 * 1024
 
 export interface Api {
   cluster: Cluster
@@ -33,6 +35,8 @@ export async function handleRequest(
     const url = new URL(request.url ?? '/', 'http://localhost')
     const bodiless = request.method === 'GET' || request.method === 'HEAD'
     const body = bodiless ? Buffer.alloc(0) : await readBody(request)
+    // There is nobody to answer.
+    if (body === undefined) return
     if (answerDocument(api, request, url, response)) return
     const route = parseRoute(url.pathname)
     const type = route && api.cluster.registry.find(route.group, route.version, route.plural)
@@ -40,8 +44,6 @@ export async function handleRequest(
     const exchange: Exchange = { api, request, response, query: url.searchParams, body, route, type }
     dispatch(exchange)
   } catch (error) {
-    // The client went away before it had sent everything: there is nobody to answer.
-    if (request.destroyed && !request.complete) return
     answerError(response, error)
   }
 }
@@ -340,15 +342,26 @@ function contentType(request: IncomingMessage): string {
   return (request.headers['content-type'] ?? '').split(';')[0]!.trim()
 }
 
-async function readBody(request: IncomingMessage): Promise<Buffer> {
+/**
+ * The whole body; undefined when the client went away before it had sent everything. One that is too large is read to
+ * its end all the same, so that the client comes to read the answer.
+ */
+function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
   const chunks: Buffer[] = []
   let length = 0
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    length += chunk.length
-    if (length > bodyBytesMax) throw new ApiError(413, 'RequestEntityTooLarge', `limit is ${bodyBytesMax}`)
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks)
+  return new Promise((resolve, reject) => {
+    request.on('data', (chunk: Buffer) => {
+      length += chunk.length
+      if (length <= bodyBytesMax) chunks.push(chunk)
+      else if (length > drainedBytesMax) request.destroy()
+    })
+    request.on('end', () => {
+      if (length <= bodyBytesMax) resolve(Buffer.concat(chunks))
+      else reject(new ApiError(413, 'RequestEntityTooLarge', `limit is ${bodyBytesMax}`))
+    })
+    request.on('error', () => resolve(undefined))
+    request.on('close', () => resolve(undefined))
+  })
 }
 
 function answer({ response }: Exchange, code: number, object: JsonObject): void {
@@ -374,7 +387,7 @@ export function answerError(response: ServerResponse, error: unknown): void {
   }
   const headers: Record<string, string> = { 'content-type': 'application/json' }
   // The rest of a body that was refused unread would be taken for the next request.
-  if (status.code === 413 || status.code === 401) headers['connection'] = 'close'
+  if (status.code === 401) headers['connection'] = 'close'
   response.writeHead(status.code, headers)
   response.end(JSON.stringify(status.status()))
 }
