@@ -113,6 +113,7 @@ const frr: Engine = {
   ${peer} route-map MARK out
 ${n.announces ? `  network ${theirRoutes.prefixes[name]}\n` : ''} exit-address-family`
     return `frr defaults traditional
+bgp route-map delay-timer 0
 route-map MARK permit 10
  set metric ${theirRoutes.med}
  set community ${theirRoutes.community.join(':')} additive
