@@ -1,6 +1,7 @@
 /**
- * What a route costs in the RIB, by stage: `node bench/rib.ts [routes]`. UPDATEs are prepared before the clock starts, with
- * six routes each on average, prefix lengths as on the Internet and 5000 attribute sets per neighbour.
+ * What a route costs in the RIB, by stage: `npm run bench -- rib [routes]`. UPDATEs are prepared before the clock starts,
+ * with six routes each on average, prefix lengths as on the Internet and 5000 attribute sets per neighbour. For work on
+ * the RIB: it prints, and writes no page.
  */
 import { Prng } from '#core/lib/prng.ts'
 import { address } from '#core/net/address.ts'
@@ -9,38 +10,40 @@ import { Rib, type NeighbourSession } from '#core/bgp/rib/rib.ts'
 import { encodeAttributes } from '#core/bgp/wire/attributes.ts'
 import type { Update } from '#core/bgp/wire/message.ts'
 
-const routes = Number(process.argv[2] ?? 200_000)
 const attributeSets = 5000
 
-for (const family of families) {
-  for (let run = 0; run < 3; run++) {
-    const rib = new Rib({ localAsn: 65000, seed: run })
-    const [first, second, receiver] = [2, 3, 4].map((n) => {
-      const slot = rib.addNeighbour({ importRoutes: true, exportLearned: true })
-      rib.sessionUp(slot, session(n))
-      return slot
-    }) as [number, number, number]
-    rib.flush()
-    const fromFirst = updates(family, 2)
-    const fromSecond = updates(family, 3)
-    const rows = [
-      measure('ingest', () => fromFirst.forEach((update) => rib.receive(first, update, 0))),
-      measure('flush to two', () => rib.flush()),
-      measure('ingest the same from another', () =>
-        fromSecond.forEach((update) => rib.receive(second, update, 0)),
-      ),
-      measure('flush what changed', () => rib.flush()),
-      measure('announce again', () => fromSecond.forEach((update) => rib.receive(second, update, 0))),
-      measure('lose one neighbour', () => rib.sessionDown(first)),
-      measure('flush what changed', () => rib.flush()),
-    ]
-    const { advertised } = rib.tables[family].peers[receiver]!
-    console.log(`${family}, ${routes} routes, run ${run + 1}, ${advertised} advertised`)
-    for (const row of rows) console.log(`  ${row}`)
-  }
+/** `routes`: of each neighbour and family. */
+export function run(routes: number): void {
+  for (const family of families) for (let seed = 0; seed < 3; seed++) runOnce(family, routes, seed)
 }
 
-function measure(what: string, action: () => unknown): string {
+function runOnce(family: Family, routes: number, seed: number): void {
+  const rib = new Rib({ localAsn: 65000, seed })
+  const [first, second, receiver] = [2, 3, 4].map((n) => {
+    const slot = rib.addNeighbour({ importRoutes: true, exportLearned: true })
+    rib.sessionUp(slot, session(n))
+    return slot
+  }) as [number, number, number]
+  rib.flush()
+  const fromFirst = updates(family, routes, 2)
+  const fromSecond = updates(family, routes, 3)
+  const rows = [
+    measure(routes, 'ingest', () => fromFirst.forEach((update) => rib.receive(first, update, 0))),
+    measure(routes, 'flush to two', () => rib.flush()),
+    measure(routes, 'ingest the same from another', () =>
+      fromSecond.forEach((update) => rib.receive(second, update, 0)),
+    ),
+    measure(routes, 'flush what changed', () => rib.flush()),
+    measure(routes, 'announce again', () => fromSecond.forEach((update) => rib.receive(second, update, 0))),
+    measure(routes, 'lose one neighbour', () => rib.sessionDown(first)),
+    measure(routes, 'flush what changed', () => rib.flush()),
+  ]
+  const { advertised } = rib.tables[family].peers[receiver]!
+  console.log(`${family}, ${routes} routes, run ${seed + 1}, ${advertised} advertised`)
+  for (const row of rows) console.log(`  ${row}`)
+}
+
+function measure(routes: number, what: string, action: () => unknown): string {
   const start = process.hrtime.bigint()
   action()
   const ns = Number(process.hrtime.bigint() - start)
@@ -63,7 +66,7 @@ function session(n: number): NeighbourSession {
 }
 
 /** The same prefixes for every neighbour, with attributes of its own. */
-function updates(family: Family, neighbour: number): Update[] {
+function updates(family: Family, routes: number, neighbour: number): Update[] {
   const prefixes = new Prng(1)
   const random = new Prng(neighbour)
   const nextHop = address(family === 'ipv4/unicast' ? `192.0.2.${neighbour}` : `2001:db8::${neighbour}`)

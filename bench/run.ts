@@ -1,12 +1,16 @@
-/** `npm run bench -- NAME`: runs one benchmark, which writes its table into docs/performance.md. */
+/** `npm run bench -- NAME`: runs one benchmark; most write their table into docs/performance.md. */
 const benches: Record<string, { about: string; run: () => Promise<unknown> }> = {
   announce: {
     about: 'kubectl apply of a Service until BIRD has its route, in the lab of npm start (root)',
     run: () => import('./announce.ts').then((bench) => bench.run()),
   },
+  rib: {
+    about: 'time per route of each stage in the RIB; printed only; takes a number of routes',
+    run: () => import('./rib.ts').then((bench) => bench.run(Number(more[0] ?? 200_000))),
+  },
 }
 
-const [name = ''] = process.argv.slice(2).filter((argument) => argument !== '--')
+const [name = '', ...more] = process.argv.slice(2).filter((argument) => argument !== '--')
 const bench = benches[name]
 if (bench === undefined) {
   console.error(name === '' ? 'which benchmark?' : `there is no benchmark "${name}"`)

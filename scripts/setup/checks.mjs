@@ -10,6 +10,7 @@ export async function runChecks() {
     { name: 'types of the pure rooms', program: `${bin}/tsc`, args: ['-p', 'tsconfig.core.json'] },
     { name: 'lint', program: `${bin}/oxlint`, args: ['--type-aware', '--deny-warnings'] },
     { name: 'format', program: `${bin}/oxfmt`, args: ['--check'] },
+    { name: 'dead code', program: `${bin}/knip`, args: ['--no-progress', '--treat-config-hints-as-errors'] },
     { name: 'import table', program: pinnedNode(), args: ['--test', 'tests/architecture/**/*.test.ts'] },
   ]
   const failed = []

@@ -79,9 +79,6 @@ export function createLogger(options: LogOptions, base: LogKeys = {}): Logger {
   }
 }
 
-/** A logger that says nothing. */
-export const silentLogger: Logger = createLogger({ level: 'silent', write: () => {} })
-
 /** `12:01:02.345 warn  session down  peer=tor-1 reason="hold timer expired"` */
 function humanLine(line: string): string {
   const { level, time, message, ...keys } = JSON.parse(line) as Record<string, unknown>

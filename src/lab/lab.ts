@@ -9,7 +9,7 @@ import { showProblem } from '#core/lib/reason.ts'
 import { UnsupportedHost, libc } from '#host/libc.ts'
 import type { KubeClient } from '#kube/client/client.ts'
 import { startCluster, type Cluster } from './cluster.ts'
-import { claimLab, LabRunning, listLabs, takeDown, type LabListing } from './lab-state.ts'
+import { claimLab, LabRunning, listLabs, takeDown } from './lab-state.ts'
 import { applyManifest } from './manifests.ts'
 import { addNamespaces, connectMachines } from './namespaces.ts'
 import type { LabProcess, ProcessEvents } from './processes.ts'
@@ -17,7 +17,7 @@ import { startRouter, type Router } from './router.ts'
 import { loadTopology, type Topology } from './topology.ts'
 import { namespaceName, wire } from './wiring.ts'
 
-export { LabRunning, listLabs, takeDown as labDown, type LabListing }
+export { LabRunning, listLabs, takeDown as labDown }
 
 export interface LabOptions {
   /** Name on this machine; absent: the topology's. Two labs may run at a time under two names. */

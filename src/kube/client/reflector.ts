@@ -6,7 +6,7 @@ import type { KubeObject } from '#core/schema/object.ts'
 import type { ApiError } from './api-error.ts'
 import { Backoff } from './backoff.ts'
 import type { KubeClient, WatchEvent } from './client.ts'
-import { resourceName, type ResourceType } from './resource.ts'
+import type { ResourceType } from './resource.ts'
 
 export interface ReflectorOptions {
   client: KubeClient
@@ -246,11 +246,6 @@ export class Reflector {
       this.#resume()
     }, ms)
   }
-}
-
-/** For messages: `services`, `addresspools.herald.dev`. */
-export function reflectorName(reflector: Reflector): string {
-  return resourceName(reflector.type)
 }
 
 function keyOf(object: KubeObject): string {

@@ -5,7 +5,7 @@
  *     for (let at = 0; at < nlri.length; at = nlriNext(nlri, at)) { … nlri[at] is the prefix length … }
  */
 import { addressBits, addressBytes, addressFromBytes } from '#core/net/address.ts'
-import { lengthOf, networkOf, prefixOf, prefixVersion, type Prefix } from '#core/net/prefix.ts'
+import { lengthOf, networkOf, prefixOf, type Prefix } from '#core/net/prefix.ts'
 import type { Family } from '../family.ts'
 import type { NlriBlock } from './message.ts'
 
@@ -17,13 +17,6 @@ export function octetsOf(bits: number): number {
 /** Index of the prefix after the one at `at`. The block must have been validated. */
 export function nlriNext(nlri: Uint8Array, at: number): number {
   return at + 1 + octetsOf(nlri[at]!)
-}
-
-/** Number of prefixes in a validated block. */
-export function nlriCount(nlri: Uint8Array): number {
-  let count = 0
-  for (let at = 0; at < nlri.length; at = nlriNext(nlri, at)) count++
-  return count
 }
 
 /** The prefix at `at` of a validated block. Host bits that are set are cleared (RFC 4271 §4.3). */
@@ -63,16 +56,6 @@ export function encodePrefixes(prefixes: readonly Prefix[]): Uint8Array {
     at += part.length
   }
   return nlri
-}
-
-/** Prefixes as blocks of one family each, IPv4 first; families without a prefix are left out. */
-export function nlriBlocks(prefixes: readonly Prefix[]): NlriBlock[] {
-  const blocks: NlriBlock[] = []
-  const ipv4 = prefixes.filter((prefix) => prefixVersion(prefix) === 4)
-  const ipv6 = prefixes.filter((prefix) => prefixVersion(prefix) === 6)
-  if (ipv4.length > 0) blocks.push({ family: 'ipv4/unicast', nlri: encodePrefixes(ipv4) })
-  if (ipv6.length > 0) blocks.push({ family: 'ipv6/unicast', nlri: encodePrefixes(ipv6) })
-  return blocks
 }
 
 /** What a block from a peer holds. `nlri` is canonical: every host bit is zero; it is the given array if that was. */
