@@ -14,7 +14,7 @@ import type { Terminal } from './cli/get.ts'
 import { runProgram, type Actions } from './cli/program.ts'
 import { processTerminal } from './cli/terminal.ts'
 
-const terminal = processTerminal()
+const terminal = processTerminal({ reloadsOnHangup: process.argv[2] === 'router' })
 try {
   await runProgram(process.argv.slice(2), actionsOf(terminal), terminal)
 } catch (error) {

@@ -3,15 +3,17 @@ import type { Terminal } from './get.ts'
 
 /**
  * `signal` aborts at the first SIGINT or SIGTERM, when the terminal closes, and when the process that holds us by an IPC
- * channel (`npm start`) is gone. A second Ctrl-C ends the process at once.
+ * channel (`npm start`) is gone. A second Ctrl-C ends the process at once. `reloadsOnHangup`: SIGHUP, which a closing
+ * terminal sends, is the role's own.
  */
-export function processTerminal(): Terminal {
+export function processTerminal({ reloadsOnHangup = false } = {}): Terminal {
   const stop = new AbortController()
   process.on('SIGINT', () => {
     if (stop.signal.aborted) process.exit(130)
     stop.abort()
   })
-  for (const name of ['SIGTERM', 'SIGHUP', 'disconnect'] as const) process.on(name, () => stop.abort())
+  for (const name of ['SIGTERM', 'disconnect'] as const) process.on(name, () => stop.abort())
+  if (!reloadsOnHangup) process.on('SIGHUP', () => stop.abort())
   process.channel?.unref()
   // A closed terminal or pipe takes no more text; there may still be things to tidy up.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => stop.abort())
