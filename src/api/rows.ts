@@ -1,4 +1,5 @@
 /** From the core's state to the rows of the contract. */
+import { rfc3339 } from '#core/lib/time.ts'
 import { communityText, largeCommunityText } from '#core/net/community.ts'
 import type { PathAttributes } from '#core/bgp/attributes.ts'
 import type { PeerStatus, RouteEntry } from '#core/bgp/io.ts'
@@ -87,10 +88,6 @@ export function asPathText(attributes: PathAttributes): string {
       }
     })
     .join(' ')
-}
-
-function rfc3339(time: number): string {
-  return new Date(time).toISOString()
 }
 
 function dedupe<T>(items: T[]): T[] {

@@ -7,6 +7,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parse, stringify } from 'yaml'
+import { rfc3339Seconds } from '#core/lib/time.ts'
 import type { Node } from '#core/schema/kubernetes.ts'
 import { KubeClient } from '#kube/client/client.ts'
 import { loadKubeconfig } from '#kube/client/kubeconfig.ts'
@@ -162,7 +163,7 @@ function writeNodeKubeconfig(from: string, to: string, socket: string): string {
 
 /** Makes the Node object as a kubelet does. */
 async function registerNode(client: KubeClient, name: string, node: NodeTopology): Promise<void> {
-  const now = new Date().toISOString().replace(/\.\d+/, '')
+  const now = rfc3339Seconds(Date.now())
   const object: Node = {
     apiVersion: 'v1',
     kind: 'Node',

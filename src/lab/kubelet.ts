@@ -4,6 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { join } from 'node:path'
+import { rfc3339Seconds } from '#core/lib/time.ts'
 import { parseAddress, type Address } from '#core/net/address.ts'
 import type { Pod } from '#core/schema/kubernetes.ts'
 import type { KubeClient } from '#kube/client/client.ts'
@@ -117,7 +118,7 @@ export class Kubelet {
       process: undefined,
       restartCount: 0,
       ready: false,
-      startedAt: seconds(),
+      startedAt: rfc3339Seconds(Date.now()),
       written: '',
       stopping: new AbortController(),
     }
@@ -241,7 +242,7 @@ function statusOf(pod: RunningPod, object: Pod): Record<string, unknown> {
     const status = value ? 'True' : 'False'
     const old = earlier.find((one) => one.type === type)
     const since = old?.status === status ? old.lastTransitionTime : undefined
-    return { type, status, lastTransitionTime: since ?? seconds() }
+    return { type, status, lastTransitionTime: since ?? rfc3339Seconds(Date.now()) }
   }
   return {
     phase: 'Running',
@@ -262,9 +263,4 @@ function statusOf(pod: RunningPod, object: Pod): Record<string, unknown> {
       state: { running: { startedAt: pod.startedAt } },
     })),
   }
-}
-
-/** The present moment as Kubernetes writes it. */
-function seconds(): string {
-  return new Date().toISOString().replace(/\.\d+/, '')
 }

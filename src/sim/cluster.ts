@@ -4,6 +4,7 @@
  * `workloads.ts` plays the controllers and the kubelet beside it.
  */
 import { err, ok, type Result } from '#core/lib/result.ts'
+import { rfc3339Seconds } from '#core/lib/time.ts'
 import type { KubeObject } from '#core/schema/object.ts'
 import { type Snapshot } from '#core/schema/snapshot.ts'
 import type { VirtualClock } from './clock.ts'
@@ -91,7 +92,7 @@ export class Cluster {
     const { status: _status, ...rest } = object as KubeObject & { status?: unknown }
     if (present === undefined) {
       const uid = `00000000-0000-4000-8000-${(++this.#uids).toString(16).padStart(12, '0')}`
-      const created = { uid, generation: 1, creationTimestamp: rfc3339(this.clock.now()) }
+      const created = { uid, generation: 1, creationTimestamp: rfc3339Seconds(this.clock.now()) }
       return this.#store(key, this.#admit({ ...object, metadata: { ...object.metadata, ...created } }))
     }
     return this.#store(key, mergePatch(present, rest) as KubeObject)
@@ -210,11 +211,6 @@ export function keyOfObject({ kind, metadata }: KubeObject): string {
 
 export function keyOf(kind: string, namespace: string | undefined, name: string): string {
   return namespace === undefined ? `${kind} ${name}` : `${kind} ${namespace}/${name}`
-}
-
-/** As the API server writes times: whole seconds. */
-export function rfc3339(ms: number): string {
-  return new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z')
 }
 
 function withoutVersion({ metadata, ...rest }: KubeObject): unknown {

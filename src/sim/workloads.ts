@@ -3,9 +3,10 @@
  * kubelet on every node to whom pods get ready after a while and are gone after a while.
  */
 import type { Prng } from '#core/lib/prng.ts'
+import { rfc3339Seconds } from '#core/lib/time.ts'
 import type { Deployment, EndpointSlice, Node, Pod, Service } from '#core/schema/kubernetes.ts'
 import { reconcileWorkloads, type WorkloadAction } from '#core/workload/workload.ts'
-import { keyOfObject, rfc3339, type Cluster } from './cluster.ts'
+import { keyOfObject, type Cluster } from './cluster.ts'
 
 export interface WorkloadsOptions {
   cluster: Cluster
@@ -83,7 +84,9 @@ export class Workloads {
     const { namespace, name, deletionTimestamp } = pod.metadata
     if (pod.spec?.nodeName === undefined) cluster.delete('Pod', namespace, name)
     else if (deletionTimestamp === undefined) {
-      cluster.patch('Pod', namespace, name, { metadata: { deletionTimestamp: rfc3339(cluster.clock.now()) } })
+      cluster.patch('Pod', namespace, name, {
+        metadata: { deletionTimestamp: rfc3339Seconds(cluster.clock.now()) },
+      })
     }
   }
 
@@ -110,7 +113,11 @@ export class Workloads {
 
   #setReady(pod: Pod): void {
     const { cluster } = this.#options
-    const condition = { type: 'Ready', status: 'True', lastTransitionTime: rfc3339(cluster.clock.now()) }
+    const condition = {
+      type: 'Ready',
+      status: 'True',
+      lastTransitionTime: rfc3339Seconds(cluster.clock.now()),
+    }
     const others = pod.status?.conditions?.filter(({ type }) => type !== 'Ready') ?? []
     cluster.writeStatus(pod, { phase: 'Running', conditions: [...others, condition] })
   }

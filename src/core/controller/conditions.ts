@@ -1,5 +1,6 @@
 /** Conditions of objects: what is to be said, laid over what is there. */
 import { equalJson } from '#core/lib/json.ts'
+import { rfc3339Seconds } from '#core/lib/time.ts'
 import type { Condition } from '#core/schema/object.ts'
 
 /** What a condition says; when it came to say so follows from what it said before. */
@@ -9,11 +10,6 @@ export interface Saying {
   reason: string
   message: string
   observedGeneration?: number
-}
-
-/** RFC 3339 with whole seconds, as Kubernetes writes times. `now`: milliseconds since 1970. */
-export function timestamp(now: number): string {
-  return new Date(now).toISOString().replace(/\.\d+Z$/, 'Z')
 }
 
 export function conditionOf(conditions: readonly Condition[], type: string): Condition | undefined {
@@ -35,7 +31,7 @@ export function withSayings(
     const index = after.findIndex(({ type }) => type === saying.type)
     const old = after[index]
     const lastTransitionTime =
-      old !== undefined && old.status === saying.status ? old.lastTransitionTime : timestamp(now)
+      old !== undefined && old.status === saying.status ? old.lastTransitionTime : rfc3339Seconds(now)
     const next: Condition = { ...saying, lastTransitionTime, message: cut(saying.message, 32_768) }
     if (old === undefined) after.push(next)
     else after[index] = next

@@ -1,5 +1,6 @@
 /** A tiny API server for the controller's tests: versions, merge patches on condition, and views that lag behind. */
 import { equalJson } from '#core/lib/json.ts'
+import { rfc3339Seconds } from '#core/lib/time.ts'
 import type { Node, Service } from '#core/schema/kubernetes.ts'
 import type { KubeObject } from '#core/schema/object.ts'
 import { emptySnapshot, type Snapshot } from '#core/schema/snapshot.ts'
@@ -43,7 +44,7 @@ export class FakeApi {
     this.now += 1000
     const metadata = {
       uid: `uid-${this.#versions}`,
-      creationTimestamp: new Date(this.now).toISOString().replace('.000Z', 'Z'),
+      creationTimestamp: rfc3339Seconds(this.now),
       ...present?.metadata,
       ...object.metadata,
       resourceVersion: String(this.#versions),

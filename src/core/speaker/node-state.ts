@@ -1,6 +1,7 @@
 /** From a plan and the state of its sessions to the status of the NodeState resource. */
 import type { InstanceConfig, PeerConfig } from '#core/bgp/config.ts'
 import type { PeerStatus } from '#core/bgp/io.ts'
+import { rfc3339 } from '#core/lib/time.ts'
 import type { InstancePlan, NodePlan } from '#core/plan/node-plan.ts'
 import type { NodeSession, NodeStateStatus } from '#core/schema/node-state.ts'
 
@@ -64,10 +65,6 @@ function session(instance: string, peer: PeerConfig, status: PeerStatus): NodeSe
     ...(peer.heldDown === undefined ? {} : { heldDown: peer.heldDown }),
     ...(lastError === undefined ? {} : { lastError: { ...lastError, at: rfc3339(lastError.at) } }),
   }
-}
-
-function rfc3339(time: number): string {
-  return new Date(time).toISOString()
 }
 
 function sum<T>(items: readonly T[], of: (item: T) => number): number {

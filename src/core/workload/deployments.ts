@@ -1,10 +1,11 @@
 /** Deployments → Pods: scaling, rolling replacement, and the status that `kubectl rollout` and `kubectl wait` read. */
 import { equalJson } from '#core/lib/json.ts'
 import type { Prng } from '#core/lib/prng.ts'
+import { rfc3339Seconds } from '#core/lib/time.ts'
 import type { Deployment, Pod } from '#core/schema/kubernetes.ts'
 import { selectorMatches } from '#core/schema/object.ts'
 import { generateName, templateHash } from './names.ts'
-import { isFinished, isReady, isTerminating, timestamp, withCondition } from './pod-state.ts'
+import { isFinished, isReady, isTerminating, withCondition } from './pod-state.ts'
 import type { WorkloadAction, WorkloadState } from './workload.ts'
 
 const hashLabel = 'pod-template-hash'
@@ -141,7 +142,7 @@ function statusOf(deployment: Deployment, pods: Pod[], now: number): Record<stri
   const complete =
     updated.length === replicas && pods.length === replicas && updated.filter(isReady).length === replicas
   const before = (deployment.status?.['conditions'] ?? []) as DeploymentCondition[]
-  const at = timestamp(now)
+  const at = rfc3339Seconds(now)
   const progressing = condition(
     'Progressing',
     true,

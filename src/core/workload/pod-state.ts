@@ -46,8 +46,3 @@ export function withCondition<T extends AnyCondition>(
   if (old !== undefined && equalJson(says(old), says(next))) return before
   return old === undefined ? [...before, next] : before.map((each) => (each === old ? next : each))
 }
-
-/** RFC 3339 with whole seconds, as Kubernetes writes times. */
-export function timestamp(now: number): string {
-  return new Date(now).toISOString().replace(/\.\d+Z$/, 'Z')
-}

@@ -1,10 +1,11 @@
 /** Pods → nodes and addresses: what the scheduler and the network plugin do. */
 import { equalJson } from '#core/lib/json.ts'
+import { rfc3339Seconds } from '#core/lib/time.ts'
 import { addressFromInteger, addressToInteger, type Address, type IpVersion } from '#core/net/address.ts'
 import { parsePrefix } from '#core/net/prefix.ts'
 import { rangeOfPrefix } from '#core/net/range.ts'
 import type { Node, Pod } from '#core/schema/kubernetes.ts'
-import { isFinished, isTerminating, podAddresses, timestamp, withCondition } from './pod-state.ts'
+import { isFinished, isTerminating, podAddresses, withCondition } from './pod-state.ts'
 import type { WorkloadAction, WorkloadState } from './workload.ts'
 
 /** `leaving`: uids of Pods that are being deleted in the same turn; they keep their addresses until they are gone. */
@@ -125,7 +126,7 @@ function withStatus(
     ...pod.status,
     phase: pod.status?.phase ?? 'Pending',
     ...fields,
-    conditions: [...withCondition(pod.status?.conditions ?? [], scheduled, timestamp(now))],
+    conditions: [...withCondition(pod.status?.conditions ?? [], scheduled, rfc3339Seconds(now))],
   }
   return equalJson(status, pod.status) ? [] : [{ kind: 'updateStatus', object: { ...pod, status } }]
 }

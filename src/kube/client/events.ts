@@ -3,6 +3,7 @@
  * Best effort: what cannot be written in a while is dropped and counted.
  */
 import { createHash } from 'node:crypto'
+import { rfc3339Seconds } from '#core/lib/time.ts'
 import type { Event } from '#core/schema/kubernetes.ts'
 import type { KubeObject } from '#core/schema/object.ts'
 import type { KubeClient } from './client.ts'
@@ -56,7 +57,7 @@ export class EventRecorder {
       reason,
       message,
     ])
-    const now = new Date().toISOString().replace(/\.\d+Z$/, 'Z')
+    const now = rfc3339Seconds(Date.now())
     const known = this.#series.get(key)
     if (known !== undefined) {
       // Last in the map: most recently repeated.
