@@ -3,12 +3,15 @@
  * else from their NodeStates; Services from the plan of every node, with its reasons.
  */
 import type { SessionState } from '#core/bgp/io.ts'
+import { allocatedCondition } from '#core/controller/service-status.ts'
+import { compareText } from '#core/lib/order.ts'
 import type { Reason } from '#core/lib/reason.ts'
 import { parseAddress } from '#core/net/address.ts'
 import { hostPrefix, type Prefix } from '#core/net/prefix.ts'
 import type { NodePlan } from '#core/plan/node-plan.ts'
 import type { Service } from '#core/schema/kubernetes.ts'
 import type { NodeSession, NodeState } from '#core/schema/node-state.ts'
+import { namespacedName } from '#core/schema/object.ts'
 import { getJson } from './contract/client.ts'
 import {
   listSchema,
@@ -110,7 +113,7 @@ function peerRowOfSession(node: string, session: NodeSession): PeerRow {
 export function serviceRows(services: readonly Service[], plans: readonly NodePlan[]): ServiceRow[] {
   return services
     .filter((service) => service.spec?.type === 'LoadBalancer')
-    .toSorted((a, b) => (fullName(a) < fullName(b) ? -1 : 1))
+    .toSorted((a, b) => compareText(namespacedName(a), namespacedName(b)))
     .map((service) => {
       const addresses = (service.status?.loadBalancer?.ingress ?? []).flatMap(({ ip }) => ip ?? [])
       const prefixes = new Set(
@@ -165,11 +168,7 @@ function onNode(
 }
 
 function allocationReason(service: Service): Reason {
-  const condition = service.status?.conditions?.find(({ type }) => type === 'herald.dev/AddressAllocated')
+  const condition = service.status?.conditions?.find(({ type }) => type === allocatedCondition)
   if (condition !== undefined) return { rule: condition.reason, message: condition.message }
   return { rule: 'NotYetSeen', message: 'the controller has not looked at it yet' }
-}
-
-function fullName(service: Service): string {
-  return `${service.metadata.namespace}/${service.metadata.name}`
 }

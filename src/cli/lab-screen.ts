@@ -1,5 +1,6 @@
 /** What `herald lab up` shows when a lab is up: sessions, addresses, routes, answers, and the commands to go on with. */
 import type { PeerRow, ServiceRow } from '#api/contract/contract.ts'
+import { compareText } from '#core/lib/order.ts'
 import { renderTable } from './table.ts'
 import { peersTable, servicesTable } from './views.ts'
 
@@ -58,7 +59,7 @@ function tally(answers: readonly string[]): string[] {
   const counts = new Map<string, number>()
   for (const answer of answers) counts.set(answer, (counts.get(answer) ?? 0) + 1)
   return [...counts]
-    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .toSorted(([a], [b]) => compareText(a, b))
     .map(([answer, count]) => `${String(count).padStart(3)} × ${answer}`)
 }
 

@@ -1,6 +1,8 @@
 /** The lists of the contract as tables: pure functions from rows to text. */
 import type { PeerRow, RouteRow, RouteView, ServiceRow } from '#api/contract/contract.ts'
+import { compareText } from '#core/lib/order.ts'
 import { showObject, type Reason } from '#core/lib/reason.ts'
+import { urlHost } from '#core/net/address.ts'
 import { goDuration } from './duration.ts'
 import { renderTable } from './table.ts'
 
@@ -54,7 +56,7 @@ export function routesTable(
   if (wide) header.push('Why')
   let lastNode: string | undefined
   const rows = routes
-    .toSorted((a, b) => compare(a.node, b.node) || a.localAsn - b.localAsn)
+    .toSorted((a, b) => compareText(a.node, b.node) || a.localAsn - b.localAsn)
     .map((route) => {
       const row = [
         route.node === lastNode ? '' : route.node,
@@ -102,7 +104,7 @@ function uptime(peer: PeerRow, now: number): string {
 
 function peerAddress(peer: PeerRow): string {
   if (peer.port === 179) return peer.address
-  return peer.address.includes(':') ? `[${peer.address}]:${peer.port}` : `${peer.address}:${peer.port}`
+  return `${urlHost(peer.address)}:${peer.port}`
 }
 
 function lastError(peer: PeerRow): string {
@@ -149,9 +151,5 @@ function whyText(reasons: readonly Reason[]): string {
 }
 
 function byNodeThenPeer(a: PeerRow, b: PeerRow): number {
-  return compare(a.node, b.node) || a.localAsn - b.localAsn || compare(a.address, b.address)
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0
+  return compareText(a.node, b.node) || a.localAsn - b.localAsn || compareText(a.address, b.address)
 }

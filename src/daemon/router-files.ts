@@ -12,6 +12,7 @@ import type { KubeObject } from '#core/schema/object.ts'
 import { typeOf } from '#core/schema/resource-type.ts'
 import { emptySnapshot, type Snapshot } from '#core/schema/snapshot.ts'
 import { parseSpec } from '#core/schema/validate.ts'
+import { hostnameLabel } from '#core/schema/well-known.ts'
 
 /** Reads all files. Any mistake in any of them makes the whole invalid: half a configuration is worse than an old one. */
 export async function readRouterFiles(
@@ -113,7 +114,7 @@ function snapshotOf(objects: readonly KubeObject[], node: string): Snapshot {
       {
         apiVersion: 'v1',
         kind: 'Node',
-        metadata: { name: node, labels: { 'kubernetes.io/hostname': node } },
+        metadata: { name: node, labels: { [hostnameLabel]: node } },
       },
     ],
     secrets: aged.filter(isSecret).map((object) => withData(object as SecretFile)),

@@ -6,6 +6,7 @@ import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import type { Prefix } from '#core/net/prefix.ts'
 import { isLinkLocal, parseAddress, type Address } from '#core/net/address.ts'
+import { hostnameLabel, osLabel } from '#core/schema/well-known.ts'
 import { resourceTypes } from '#kube/client/resource.ts'
 import type { ClusterAccess } from '#kube/client/access.ts'
 import { KubeClient } from '#kube/client/client.ts'
@@ -68,7 +69,7 @@ export async function runUp(options: UpOptions, signal: AbortSignal): Promise<vo
 async function registerNode(access: ClusterAccess, name: string): Promise<void> {
   const client = new KubeClient(access)
   try {
-    const metadata = { name, labels: { 'kubernetes.io/hostname': name, 'kubernetes.io/os': 'linux' } }
+    const metadata = { name, labels: { [hostnameLabel]: name, [osLabel]: 'linux' } }
     const created = await client.create(resourceTypes.nodes, { apiVersion: 'v1', kind: 'Node', metadata })
     if (!created.ok && created.error.kind !== 'alreadyExists') throw new Error(created.error.message)
     const status = {

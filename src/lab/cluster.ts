@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { parse, stringify } from 'yaml'
 import { rfc3339Seconds } from '#core/lib/time.ts'
 import type { Node } from '#core/schema/kubernetes.ts'
+import { hostnameLabel, osLabel } from '#core/schema/well-known.ts'
 import { KubeClient } from '#kube/client/client.ts'
 import { loadKubeconfig } from '#kube/client/kubeconfig.ts'
 import { resourceTypes } from '#kube/client/resource.ts'
@@ -169,7 +170,7 @@ async function registerNode(client: KubeClient, name: string, node: NodeTopology
     kind: 'Node',
     metadata: {
       name,
-      labels: { 'kubernetes.io/hostname': name, 'kubernetes.io/os': 'linux', ...node.labels },
+      labels: { [hostnameLabel]: name, [osLabel]: 'linux', ...node.labels },
     },
     spec: { podCIDR: node.podCIDRs[0]!, podCIDRs: [...node.podCIDRs], taints: node.taints },
   }

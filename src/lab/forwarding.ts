@@ -10,6 +10,7 @@
 import { compareAddresses, parseAddress, versionOf, type Address, type IpVersion } from '#core/net/address.ts'
 import type { Prefix } from '#core/net/prefix.ts'
 import type { EndpointSlice, Service, ServicePort } from '#core/schema/kubernetes.ts'
+import { serviceNameLabel } from '#core/schema/well-known.ts'
 
 export interface ForwardingInput {
   node: string
@@ -84,7 +85,7 @@ function targetsOf(service: Service, input: ForwardingInput): Target[] {
   const slices = input.endpointSlices.filter(
     ({ metadata }) =>
       metadata.namespace === service.metadata.namespace &&
-      metadata.labels?.['kubernetes.io/service-name'] === service.metadata.name,
+      metadata.labels?.[serviceNameLabel] === service.metadata.name,
   )
   const clusterIPs = addresses([spec.clusterIP, ...(spec.clusterIPs ?? [])])
   const outside = addresses([

@@ -1,7 +1,7 @@
 /** One HTTP request from inside a namespace: readiness probes, and what a client of the lab sees. */
 import { request } from 'node:http'
 import { err, ok, type Result } from '#core/lib/result.ts'
-import { versionOf, type Address } from '#core/net/address.ts'
+import { urlHost, type Address } from '#core/net/address.ts'
 import { dialInside } from './namespaces.ts'
 
 export interface HttpAnswer {
@@ -17,7 +17,7 @@ export function httpGet(
   { path = '/', timeoutMs = 1_000 } = {},
 ): Promise<Result<HttpAnswer>> {
   return new Promise((resolve) => {
-    const host = versionOf(address) === 4 ? `${address}:${port}` : `[${address}]:${port}`
+    const host = `${urlHost(address)}:${port}`
     const call = request(
       {
         path,

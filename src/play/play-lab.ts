@@ -12,6 +12,7 @@ import {
   type ServiceRow,
 } from '#api/contract/contract.ts'
 import { showProblem } from '#core/lib/reason.ts'
+import { urlHost } from '#core/net/address.ts'
 import { labUp, LabFailure, missingForLab, type RunningLab } from '#lab/lab.ts'
 import { runInside } from '#lab/namespaces.ts'
 import { loadTopology } from '#lab/topology.ts'
@@ -153,7 +154,7 @@ async function probesOf(lab: RunningLab): Promise<{ client: string; url: string 
         for (const address of service.addresses) {
           const version = address.includes(':')
           if (!own.some((a) => a.includes(':') === version)) continue
-          probes.push({ client, url: `http://${version ? `[${address}]` : address}/` })
+          probes.push({ client, url: `http://${urlHost(address)}/` })
         }
       }
     }

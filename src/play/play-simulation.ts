@@ -4,6 +4,7 @@ import { asPathText, peerRow } from '#api/rows.ts'
 import { renderTable } from '#cli/table.ts'
 import { peersTable } from '#cli/views.ts'
 import type { Terminal } from '#cli/get.ts'
+import { urlHost } from '#core/net/address.ts'
 import { readManifest } from '#lab/manifests.ts'
 import type { Topology } from '#lab/topology.ts'
 import { runDemo, type DemoReport } from '#sim/demo.ts'
@@ -33,7 +34,7 @@ function simulationScreen(cluster: string, report: DemoReport): string {
   ])
   const answers = report.probes.map((probe) => [
     probe.router,
-    `http://${probe.address.includes(':') ? `[${probe.address}]` : probe.address}:${probe.port}`,
+    `http://${urlHost(probe.address)}:${probe.port}`,
     probe.status === undefined
       ? (probe.reason ?? 'no answer')
       : `${probe.status} pod ${probe.pod} node ${probe.node}`,

@@ -3,6 +3,7 @@
  * enough that whatever can be up is up. Each gives sentences about what is wrong; none is right.
  */
 import type { RouteEntry } from '#core/bgp/io.ts'
+import { compareText } from '#core/lib/order.ts'
 import { address, versionOf, type Address } from '#core/net/address.ts'
 import type { Prefix } from '#core/net/prefix.ts'
 import { rangeContains } from '#core/net/range.ts'
@@ -152,7 +153,7 @@ function differences(sender: string, sent: RouteEntry[], receiver: string, recei
 }
 
 function comparable(attributes: RouteEntry['attributes']): string {
-  return JSON.stringify(Object.entries(attributes).sort(([a], [b]) => (a < b ? -1 : 1)))
+  return JSON.stringify(Object.entries(attributes).sort(([a], [b]) => compareText(a, b)))
 }
 
 function superfluousSessions(speaker: SpeakerHost, expected: ExpectedSession[]): string[] {

@@ -6,6 +6,7 @@ import type { PeerStatus, RouteEntry } from '#core/bgp/io.ts'
 import type { KubeObject } from '#core/schema/object.ts'
 import type { EndpointSlice, Service } from '#core/schema/kubernetes.ts'
 import { showProblem } from '#core/lib/reason.ts'
+import { serviceNameLabel } from '#core/schema/well-known.ts'
 import { probeServices, type Probe } from './probe.ts'
 import { Simulation, type SiteFacts } from './simulation.ts'
 
@@ -119,7 +120,7 @@ function servicesOf({ cluster }: Simulation): DemoReport['services'] {
     addresses: addressesOf(service),
     readyEndpoints: cluster
       .list<EndpointSlice>('EndpointSlice')
-      .filter(({ metadata }) => metadata.labels?.['kubernetes.io/service-name'] === service.metadata.name)
+      .filter(({ metadata }) => metadata.labels?.[serviceNameLabel] === service.metadata.name)
       .flatMap(({ endpoints }) => endpoints ?? [])
       .filter(({ conditions }) => conditions?.ready !== false).length,
   }))

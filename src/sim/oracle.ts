@@ -2,11 +2,13 @@
  * What the routers beside a cluster should hear, said a second time: straight from the truth of the cluster, by Cilium's own
  * words for its peering policy, without plan, dialect or speaker. Slow and plain on purpose; the checkers compare with it.
  */
+import { compareText } from '#core/lib/order.ts'
 import { address, versionOf, type Address } from '#core/net/address.ts'
 import { hostPrefix, prefix, type Prefix } from '#core/net/prefix.ts'
 import { rangeOfPrefix, type AddressRange } from '#core/net/range.ts'
 import type { EndpointSlice, Node, Service } from '#core/schema/kubernetes.ts'
-import { selectorMatches, type KubeObject, type LabelSelector } from '#core/schema/object.ts'
+import { namespacedName, selectorMatches, type KubeObject, type LabelSelector } from '#core/schema/object.ts'
+import { excludeLabel, serviceNameLabel } from '#core/schema/well-known.ts'
 import type { Cluster } from './cluster.ts'
 
 interface Policy extends KubeObject {
@@ -58,7 +60,7 @@ export function givenAddresses(cluster: Cluster): { service: string; address: Ad
     .list<Service>('Service')
     .flatMap(({ metadata, status }) =>
       (status?.loadBalancer?.ingress ?? []).flatMap(({ ip }) =>
-        ip === undefined ? [] : [{ service: `${metadata.namespace}/${metadata.name}`, address: address(ip) }],
+        ip === undefined ? [] : [{ service: namespacedName({ metadata }), address: address(ip) }],
       ),
     )
 }
@@ -83,7 +85,7 @@ export function readyEndpoints(
   return cluster
     .list<EndpointSlice>('EndpointSlice')
     .filter(({ metadata, addressType }) => {
-      const owner = metadata.labels?.['kubernetes.io/service-name']
+      const owner = metadata.labels?.[serviceNameLabel]
       return metadata.namespace === namespace && owner === name && addressType === `IPv${version}`
     })
     .flatMap(({ endpoints }) => endpoints ?? [])
@@ -93,7 +95,7 @@ export function readyEndpoints(
 
 function servicePrefixes(cluster: Cluster, node: Node, selector: LabelSelector | undefined): Prefix[] {
   if (selector === undefined) return []
-  const excluded = node.metadata.labels?.['node.kubernetes.io/exclude-from-external-load-balancers']
+  const excluded = node.metadata.labels?.[excludeLabel]
   if (excluded !== undefined && excluded !== 'false') return []
   return cluster.list<Service>('Service').flatMap((service) => {
     if (service.spec?.type !== 'LoadBalancer' || !selectorMatches(selector, service.metadata.labels ?? {}))
@@ -112,5 +114,5 @@ function servicePrefixes(cluster: Cluster, node: Node, selector: LabelSelector |
 function byAge(a: KubeObject, b: KubeObject): number {
   const x = `${a.metadata.creationTimestamp} ${a.metadata.name}`
   const y = `${b.metadata.creationTimestamp} ${b.metadata.name}`
-  return x < y ? -1 : x > y ? 1 : 0
+  return compareText(x, y)
 }

@@ -6,6 +6,7 @@ import { assert } from '#core/lib/assert.ts'
 import { Prng } from '#core/lib/prng.ts'
 import { address } from '#core/net/address.ts'
 import { prefix } from '#core/net/prefix.ts'
+import { excludeLabel, osLabel } from '#core/schema/well-known.ts'
 import { checkAlways, checkQuiet } from './checkers.ts'
 import { deployment, everyService, loadBalancer, peeringPolicy, pool } from './manifests.ts'
 import { Simulation, type SiteFacts } from './simulation.ts'
@@ -213,8 +214,6 @@ function poolOf(which: number) {
   return pool(`pool${which}`, prefix(`198.51.10${which}.0/24`), prefix(`fd98:0:0:${which}::/112`))
 }
 
-const excludeLabel = 'node.kubernetes.io/exclude-from-external-load-balancers'
-
 function nodeLabels(name: string, labels: Record<string, string>) {
   return { apiVersion: 'v1', kind: 'Node', metadata: { name, labels } }
 }
@@ -230,7 +229,7 @@ interface Variant {
 function policyOf(which: number, { pods, neighbours }: Variant = { pods: true, neighbours: 3 }) {
   const nodeSelector =
     which === 0
-      ? { matchLabels: { 'kubernetes.io/os': 'linux' } }
+      ? { matchLabels: { [osLabel]: 'linux' } }
       : { matchExpressions: [{ key: 'rack', operator: 'In' as const, values: ['b'] }] }
   const neighbors = [
     { peerASN: 65_000, peerAddress: '172.22.0.5/32' },

@@ -8,6 +8,7 @@ import { versionOf, type Address } from '#core/net/address.ts'
 import type { Prefix } from '#core/net/prefix.ts'
 import type { Taint } from '#core/schema/kubernetes.ts'
 import type { KubeObject } from '#core/schema/object.ts'
+import { hostnameLabel, osLabel } from '#core/schema/well-known.ts'
 import { VirtualClock } from './clock.ts'
 import { Cluster } from './cluster.ts'
 import { ControllerHost } from './controller-host.ts'
@@ -170,7 +171,7 @@ function nodeObject({ name, addresses, podCIDRs, labels, taints }: NodeFacts): K
     kind: 'Node',
     metadata: {
       name,
-      labels: { 'kubernetes.io/os': 'linux', 'kubernetes.io/hostname': name, ...labels },
+      labels: { [osLabel]: 'linux', [hostnameLabel]: name, ...labels },
     },
     spec: { podCIDR: podCIDRs[0], podCIDRs, taints },
     status: {

@@ -15,18 +15,12 @@ import type { DerivedPool } from '#core/dialect/native-set.ts'
 import { showObject } from '#core/lib/reason.ts'
 import { parseAddress, type Address } from '#core/net/address.ts'
 import type { Service } from '#core/schema/kubernetes.ts'
-import { refOf } from '#core/schema/object.ts'
+import { namespacedName, refOf } from '#core/schema/object.ts'
 import { typeOf } from '#core/schema/resource-type.ts'
 import type { Snapshot } from '#core/schema/snapshot.ts'
 import type { ControllerConfig, ControllerInput, ControllerOutput } from './io.ts'
 import { resourceStatuses } from './resource-status.ts'
-import {
-  ingressAddresses,
-  requestOf,
-  serviceId,
-  wantsAddress,
-  type ServiceRequest,
-} from './service-request.ts'
+import { ingressAddresses, requestOf, wantsAddress, type ServiceRequest } from './service-request.ts'
 import {
   allocatedStatus,
   isManaged,
@@ -112,7 +106,12 @@ export class Controller {
       const serviceRequest = requests.get(service)
       const status =
         serviceRequest !== undefined
-          ? allocatedStatus(service, allocations.get(serviceId(service))!, serviceRequest.problems, context)
+          ? allocatedStatus(
+              service,
+              allocations.get(namespacedName(service))!,
+              serviceRequest.problems,
+              context,
+            )
           : service.spec?.type !== 'LoadBalancer'
             ? releasedStatus(service, context)
             : undefined
@@ -201,7 +200,8 @@ function reservationsOf({ services, nodes }: Snapshot): Reservation[] {
   for (const service of services) {
     const { clusterIP, clusterIPs = [clusterIP ?? ''], externalIPs = [] } = service.spec ?? {}
     for (const ip of clusterIPs) add(ip, `the cluster IP of ${showService(service)}`)
-    for (const ip of externalIPs) add(ip, `an external IP of ${showService(service)}`, serviceId(service))
+    for (const ip of externalIPs)
+      add(ip, `an external IP of ${showService(service)}`, namespacedName(service))
   }
   for (const node of nodes) {
     for (const { address } of node.status?.addresses ?? [])

@@ -6,7 +6,7 @@ import type { Request } from '#core/ipam/request.ts'
 import type { Sharing } from '#core/ipam/sharing.ts'
 import type { DerivedPool } from '#core/dialect/native-set.ts'
 import type { Service } from '#core/schema/kubernetes.ts'
-import { refOf, selectorMatches } from '#core/schema/object.ts'
+import { namespacedName, refOf, selectorMatches } from '#core/schema/object.ts'
 import { servesClass, serviceLabels } from '#core/schema/service-labels.ts'
 
 /** Annotations in order of preference: Herald's own, then those of the dialects obeyed. */
@@ -27,10 +27,6 @@ export interface ServiceRequest {
   request: Request
   /** The user's mistakes on the Service. Not empty: the request is frozen. */
   problems: Problem[]
-}
-
-export function serviceId(service: Service): string {
-  return `${service.metadata.namespace ?? 'default'}/${service.metadata.name}`
 }
 
 /** Whether Herald gives this Service its addresses. */
@@ -83,7 +79,7 @@ export function requestOf(
   const sharing = sharingOf(service, dialects)
   const born = Date.parse(service.metadata.creationTimestamp ?? '')
   const request: Request = {
-    id: serviceId(service),
+    id: namespacedName(service),
     createdAt: Number.isNaN(born) ? 0 : born,
     ...familiesOf(service),
     held,

@@ -7,6 +7,7 @@
  * An address that is held by somebody is given to nobody else, not even when its holder is to lose it: only when the
  * holder has given it back. So no order of the writes that follow can bring two askers to one address.
  */
+import { compareText } from '#core/lib/order.ts'
 import { versionOf, type Address, type IpVersion } from '#core/net/address.ts'
 import { AddressSpace, comparePools, FreeSearch, poolHasVersion, type Pool } from './pool.ts'
 import type { Allocation, Given, Lost, Request, Reservation, Unmet } from './request.ts'
@@ -249,8 +250,7 @@ function conflictAmong(others: readonly Request[] | undefined, request: Request)
 }
 
 function byAge(a: Request, b: Request): number {
-  if (a.createdAt !== b.createdAt) return a.createdAt < b.createdAt ? -1 : 1
-  return a.id < b.id ? -1 : a.id > b.id ? 1 : 0
+  return a.createdAt - b.createdAt || compareText(a.id, b.id)
 }
 
 function isWanted(request: Request, address: Address): boolean {

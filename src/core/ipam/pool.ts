@@ -1,4 +1,5 @@
 /** Pools: sets of addresses of any size, and the search for the next free address in them, which enumerates nothing. */
+import { compareText } from '#core/lib/order.ts'
 import { ok, type Result } from '#core/lib/result.ts'
 import {
   addressFromInteger,
@@ -99,7 +100,7 @@ export function poolHasVersion(pool: Pool, version: IpVersion): boolean {
 /** By priority, then by name. */
 export function comparePools(a: Pool, b: Pool): number {
   if (a.priority !== b.priority) return a.priority < b.priority ? -1 : 1
-  return a.name < b.name ? -1 : a.name > b.name ? 1 : 0
+  return compareText(a.name, b.name)
 }
 
 /** `held`: addresses in use, each counted once; those outside the pool do not count. */

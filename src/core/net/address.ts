@@ -35,6 +35,11 @@ export function address(text: string): Address {
   return parsed.value
 }
 
+/** A host as it stands before `:port`, and in URLs: an IPv6 address in brackets (RFC 3986 §3.2.2). */
+export function urlHost(host: string): string {
+  return host.includes(':') ? `[${host}]` : host
+}
+
 /** 4 or 16 bytes, network order. */
 export function addressBytes(address: Address): Uint8Array {
   const bytes = address.includes(':') ? parseIpv6(address) : parseIpv4(address)

@@ -6,14 +6,12 @@ import { hostPrefix } from '#core/net/prefix.ts'
 import { parseRange, rangeContains } from '#core/net/range.ts'
 import type { BGPAdvertisement, ServiceAddressKind } from '#core/schema/bgp-advertisement.ts'
 import type { BGPInstance } from '#core/schema/bgp-instance.ts'
-import { refOf, selectorMatches, type LabelSelector } from '#core/schema/object.ts'
+import { namespacedName, refOf, selectorMatches, type LabelSelector } from '#core/schema/object.ts'
 import { servesClass } from '#core/schema/service-labels.ts'
+import { excludeLabel } from '#core/schema/well-known.ts'
 import type { PlanContext } from './plan-node.ts'
 import type { Wish } from './plan-routes.ts'
 import { readyFor, type ServiceView } from './service-view.ts'
-
-/** The label of nodes that no load balancer shall send traffic to. */
-const excludeLabel = 'node.kubernetes.io/exclude-from-external-load-balancers'
 
 export function serviceRoutes(context: PlanContext, advertisement: Derived<BGPAdvertisement>): Wish[] {
   const { services } = advertisement.resource.spec
@@ -24,7 +22,7 @@ export function serviceRoutes(context: PlanContext, advertisement: Derived<BGPAd
       advertisement,
       'spec.services.selector',
       'SelectedByServiceSelector',
-      `the service selector matches Service ${refOf(view.service).namespace ?? 'default'}/${view.service.metadata.name}`,
+      `the service selector matches Service ${namespacedName(view.service)}`,
     )
     return services.addresses.flatMap((kind) =>
       wishesFor(context, view, kind, services.poolSelector).map((wish) => ({

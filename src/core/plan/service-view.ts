@@ -3,8 +3,10 @@ import { compareText } from '#core/lib/order.ts'
 import { parseAddress, versionOf, type Address, type IpVersion } from '#core/net/address.ts'
 import type { ServiceAddressKind } from '#core/schema/bgp-advertisement.ts'
 import type { Endpoint, EndpointSlice, Service } from '#core/schema/kubernetes.ts'
+import { namespacedName } from '#core/schema/object.ts'
 import { serviceLabels } from '#core/schema/service-labels.ts'
 import type { Snapshot } from '#core/schema/snapshot.ts'
+import { serviceNameLabel } from '#core/schema/well-known.ts'
 
 export interface ServiceView {
   service: Service
@@ -25,7 +27,7 @@ export interface ServiceAddress {
 export function serviceViews(snapshot: Snapshot, nodeName: string): ServiceView[] {
   const slices = new Map<string, EndpointSlice[]>()
   for (const slice of snapshot.endpointSlices) {
-    const name = slice.metadata.labels?.['kubernetes.io/service-name']
+    const name = slice.metadata.labels?.[serviceNameLabel]
     if (name === undefined || slice.addressType === 'FQDN') continue
     const key = `${slice.metadata.namespace ?? 'default'}/${name}`
     const list = slices.get(key)
@@ -33,7 +35,7 @@ export function serviceViews(snapshot: Snapshot, nodeName: string): ServiceView[
     else list.push(slice)
   }
   return snapshot.services
-    .map((service) => ({ service, key: keyOf(service) }))
+    .map((service) => ({ service, key: namespacedName(service) }))
     .toSorted((a, b) => compareText(a.key, b.key))
     .map(({ service, key }) => ({
       service,
@@ -41,10 +43,6 @@ export function serviceViews(snapshot: Snapshot, nodeName: string): ServiceView[
       addresses: addressesOf(service),
       ready: readyEndpoints(slices.get(key) ?? [], nodeName),
     }))
-}
-
-function keyOf(service: Service): string {
-  return `${service.metadata.namespace ?? 'default'}/${service.metadata.name}`
 }
 
 function addressesOf({ spec, status }: Service): ServiceView['addresses'] {

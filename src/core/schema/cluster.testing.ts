@@ -2,6 +2,7 @@
 import type { EndpointSlice, Node, Secret, Service, ServiceSpec } from './kubernetes.ts'
 import type { KubeObject, ObjectMeta } from './object.ts'
 import { emptySnapshot, type Snapshot } from './snapshot.ts'
+import { heraldApiVersion, osLabel, serviceNameLabel } from './well-known.ts'
 
 export function snapshotOf(parts: Partial<Snapshot>): Snapshot {
   return { ...emptySnapshot, ...parts }
@@ -14,7 +15,7 @@ export function nodeOf(
   return {
     apiVersion: 'v1',
     kind: 'Node',
-    metadata: { name, ...metadata, labels: { 'kubernetes.io/os': 'linux', ...metadata.labels } },
+    metadata: { name, ...metadata, labels: { [osLabel]: 'linux', ...metadata.labels } },
     spec: { ...(podCIDRs[0] !== undefined && { podCIDR: podCIDRs[0] }), podCIDRs },
     status: { addresses: addresses.map((address) => ({ type: 'InternalIP', address })) },
   }
@@ -45,7 +46,7 @@ export function sliceOf(service: string, addressType: 'IPv4' | 'IPv6', endpoints
     metadata: {
       namespace: 'default',
       name: `${service}-${addressType.toLowerCase()}`,
-      labels: { 'kubernetes.io/service-name': service },
+      labels: { [serviceNameLabel]: service },
     },
     addressType,
     endpoints: endpoints.map((text, i) => ({
@@ -86,5 +87,5 @@ export function nativeOf(
   spec: unknown,
   metadata?: Partial<ObjectMeta> & { age?: number },
 ) {
-  return customOf('herald.dev/v1alpha1', kind, name, spec, metadata)
+  return customOf(heraldApiVersion, kind, name, spec, metadata)
 }

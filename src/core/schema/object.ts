@@ -51,6 +51,11 @@ export function refOf(object: KubeObject): ObjectRef {
   return namespace === undefined ? { kind: object.kind, name } : { kind: object.kind, namespace, name }
 }
 
+/** `namespace/name`, of an object of a namespaced type; without a namespace it is in `default`. */
+export function namespacedName({ metadata }: { metadata: Pick<ObjectMeta, 'namespace' | 'name'> }): string {
+  return `${metadata.namespace ?? 'default'}/${metadata.name}`
+}
+
 /** metav1.LabelSelector. Everything in it must match; an empty one matches all. */
 export interface LabelSelector {
   matchLabels?: Record<string, string>

@@ -1,9 +1,10 @@
 /** Deployments → Pods: scaling, rolling replacement, and the status that `kubectl rollout` and `kubectl wait` read. */
 import { equalJson } from '#core/lib/json.ts'
+import { compareText } from '#core/lib/order.ts'
 import type { Prng } from '#core/lib/prng.ts'
 import { rfc3339Seconds } from '#core/lib/time.ts'
 import type { Deployment, Pod } from '#core/schema/kubernetes.ts'
-import { selectorMatches } from '#core/schema/object.ts'
+import { namespacedName, selectorMatches } from '#core/schema/object.ts'
 import { generateName, templateHash } from './names.ts'
 import { isFinished, isReady, isTerminating, withCondition } from './pod-state.ts'
 import type { WorkloadAction, WorkloadState } from './workload.ts'
@@ -12,7 +13,7 @@ const hashLabel = 'pod-template-hash'
 
 export function reconcileDeployments(state: WorkloadState, random: Prng, now: number): WorkloadAction[] {
   const actions: WorkloadAction[] = []
-  const names = new Set(state.pods.map((pod) => `${pod.metadata.namespace}/${pod.metadata.name}`))
+  const names = new Set(state.pods.map(namespacedName))
   const owned = new Map<string, Pod[]>()
   for (const pod of state.pods) {
     const owner = deploymentOf(pod)
@@ -100,8 +101,7 @@ function leastWorthFirst(a: Pod, b: Pod): number {
   const worth = (pod: Pod) => (isReady(pod) ? 2 : pod.spec?.nodeName === undefined ? 0 : 1)
   if (worth(a) !== worth(b)) return worth(a) - worth(b)
   const [bornA, bornB] = [a.metadata.creationTimestamp ?? '', b.metadata.creationTimestamp ?? '']
-  if (bornA !== bornB) return bornA > bornB ? -1 : 1
-  return a.metadata.name < b.metadata.name ? -1 : 1
+  return compareText(bornB, bornA) || compareText(a.metadata.name, b.metadata.name)
 }
 
 function podFor(deployment: Deployment, hash: string, names: Set<string>, random: Prng): Pod {

@@ -3,14 +3,16 @@
  * port has different numbers in different Pods. (Kubernetes also cuts them at 100 endpoints; here they grow.)
  */
 import { canonicalJson, equalJson } from '#core/lib/json.ts'
+import { compareText } from '#core/lib/order.ts'
 import type { Prng } from '#core/lib/prng.ts'
 import { parseAddress, versionOf } from '#core/net/address.ts'
 import type { Endpoint, EndpointSlice, Pod, Service } from '#core/schema/kubernetes.ts'
+import { namespacedName } from '#core/schema/object.ts'
+import { serviceNameLabel } from '#core/schema/well-known.ts'
 import { generateName } from './names.ts'
 import { isFinished, isReady, isTerminating, podAddresses } from './pod-state.ts'
 import type { WorkloadAction, WorkloadState } from './workload.ts'
 
-const serviceLabel = 'kubernetes.io/service-name'
 const managedByLabel = 'endpointslice.kubernetes.io/managed-by'
 const managedBy = 'endpointslice-controller.k8s.io'
 
@@ -19,17 +21,17 @@ type Content = Pick<EndpointSlice, 'addressType' | 'endpoints' | 'ports'>
 
 export function reconcileEndpointSlices(state: WorkloadState, random: Prng): WorkloadAction[] {
   const actions: WorkloadAction[] = []
-  const names = new Set(state.endpointSlices.map(fullName))
+  const names = new Set(state.endpointSlices.map(namespacedName))
   const present = new Map<string, EndpointSlice[]>()
   for (const slice of state.endpointSlices) {
     if (slice.metadata.labels?.[managedByLabel] !== managedBy) continue
-    const key = `${slice.metadata.namespace}/${slice.metadata.labels[serviceLabel]}`
+    const key = `${slice.metadata.namespace ?? 'default'}/${slice.metadata.labels[serviceNameLabel]}`
     const slices = present.get(key)
     if (slices === undefined) present.set(key, [slice])
     else slices.push(slice)
   }
   for (const service of state.services) {
-    const key = fullName(service)
+    const key = namespacedName(service)
     if (!hasSelector(service) || service.metadata.deletionTimestamp !== undefined) continue
     const slices = present.get(key) ?? []
     present.delete(key)
@@ -80,7 +82,7 @@ function match(
 /** At least one, though it may have no endpoints, so that a Service without Pods is seen to have none. */
 function contentsOf(service: Service, family: Family, pods: readonly Pod[]): Content[] {
   const byPorts = new Map<string, Content>()
-  for (const pod of [...pods].sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))) {
+  for (const pod of [...pods].sort((a, b) => compareText(a.metadata.name, b.metadata.name))) {
     const addresses = podAddresses(pod).filter((text) => familyOf(text) === family)
     if (addresses[0] === undefined) continue
     const ports = portsOf(service, pod)
@@ -139,7 +141,7 @@ function sliceFor(service: Service, content: Content, names: Set<string>, random
       name: unique.slice(unique.indexOf('/') + 1),
       namespace,
       generateName: `${name}-`,
-      labels: { [serviceLabel]: name, [managedByLabel]: managedBy },
+      labels: { [serviceNameLabel]: name, [managedByLabel]: managedBy },
       ownerReferences: [
         { apiVersion: 'v1', kind: 'Service', name, uid, controller: true, blockOwnerDeletion: true },
       ],
@@ -168,8 +170,4 @@ function familyOf(text: string): Family | undefined {
   const parsed = parseAddress(text)
   if (!parsed.ok) return undefined
   return versionOf(parsed.value) === 4 ? 'IPv4' : 'IPv6'
-}
-
-function fullName({ metadata }: { metadata: { namespace?: string; name: string } }): string {
-  return `${metadata.namespace}/${metadata.name}`
 }

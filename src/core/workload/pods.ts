@@ -1,10 +1,12 @@
 /** Pods → nodes and addresses: what the scheduler and the network plugin do. */
 import { equalJson } from '#core/lib/json.ts'
+import { compareText } from '#core/lib/order.ts'
 import { rfc3339Seconds } from '#core/lib/time.ts'
 import { addressFromInteger, addressToInteger, type Address, type IpVersion } from '#core/net/address.ts'
 import { parsePrefix } from '#core/net/prefix.ts'
 import { rangeOfPrefix } from '#core/net/range.ts'
 import type { Node, Pod } from '#core/schema/kubernetes.ts'
+import { namespacedName } from '#core/schema/object.ts'
 import { isFinished, isTerminating, podAddresses, withCondition } from './pod-state.ts'
 import type { WorkloadAction, WorkloadState } from './workload.ts'
 
@@ -63,7 +65,7 @@ function chooseNode(pod: Pod, nodes: readonly Node[], load: Map<string, number>)
     .filter((node) => selector.every(([key, value]) => node.metadata.labels?.[key] === value))
     .map((node) => ({ node, rank: rank(node) }))
     .sort(
-      (a, b) => a.rank.same - b.rank.same || a.rank.all - b.rank.all || (a.rank.name < b.rank.name ? -1 : 1),
+      (a, b) => a.rank.same - b.rank.same || a.rank.all - b.rank.all || compareText(a.rank.name, b.rank.name),
     )[0]?.node
 }
 
@@ -162,9 +164,5 @@ function spreadKey(pod: Pod, node: string | undefined): string | undefined {
 }
 
 function byName(a: Pod, b: Pod): number {
-  const [x, y] = [a, b].map(({ metadata }) => `${metadata.namespace ?? ''}/${metadata.name}`) as [
-    string,
-    string,
-  ]
-  return x < y ? -1 : x > y ? 1 : 0
+  return compareText(namespacedName(a), namespacedName(b))
 }

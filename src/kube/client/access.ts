@@ -1,4 +1,5 @@
 /** How to reach one Kubernetes API server and prove who one is: what a kubeconfig or a service account comes down to. */
+import { urlHost } from '#core/net/address.ts'
 
 /** Where requests go. A Unix socket speaks plain HTTP. */
 export type Endpoint =
@@ -58,6 +59,5 @@ export function parseEndpoint(server: string): Endpoint | undefined {
 
 export function showEndpoint(endpoint: Endpoint): string {
   if (endpoint.kind === 'unix') return `unix://${endpoint.path}`
-  const host = endpoint.host.includes(':') ? `[${endpoint.host}]` : endpoint.host
-  return `${endpoint.protocol}//${host}:${endpoint.port}${endpoint.basePath}`
+  return `${endpoint.protocol}//${urlHost(endpoint.host)}:${endpoint.port}${endpoint.basePath}`
 }

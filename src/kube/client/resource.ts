@@ -1,6 +1,7 @@
 /** Resource types of the Kubernetes API and the paths that they live at. */
 import type { KubeObject } from '#core/schema/object.ts'
 import { resourceTypes as customTypes } from '#core/schema/resource-type.ts'
+import { heraldApiVersion } from '#core/schema/well-known.ts'
 
 /** One type of object, as the API's paths name it. */
 export interface ResourceType {
@@ -42,7 +43,7 @@ export const resourceTypes = {
     'customresourcedefinitions',
     false,
   ),
-  nodeStates: builtIn('herald.dev/v1alpha1', 'NodeState', 'nodestates', false),
+  nodeStates: builtIn(heraldApiVersion, 'NodeState', 'nodestates', false),
 } as const satisfies Record<string, ResourceType>
 
 /** The custom resources with a spec, of Herald itself and of these dialects: in every version that may be served. */

@@ -1,4 +1,5 @@
 /** All resources that the server serves: built-in rows from the start, custom ones while their definition exists. */
+import { compareText } from '#core/lib/order.ts'
 import { keyOf, type ResourceType } from './resource-type.ts'
 
 export class Registry {
@@ -40,7 +41,7 @@ export class Registry {
       for (const version of type.versions) versions.set(version, [...(versions.get(version) ?? []), type])
     }
     return [...groups]
-      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .sort(([a], [b]) => compareText(a, b))
       .map(([group, versions]) => ({
         group,
         versions: [...versions]
@@ -57,7 +58,7 @@ export function compareVersions(a: string, b: string): number {
   if (x === undefined || y === undefined) {
     if (x !== undefined) return -1
     if (y !== undefined) return 1
-    return a < b ? -1 : Number(a > b)
+    return compareText(a, b)
   }
   return y.stage - x.stage || y.major - x.major || y.minor - x.minor
 }

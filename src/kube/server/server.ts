@@ -9,6 +9,7 @@ import { createServer as createHttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { dirname, join } from 'node:path'
 import { assert } from '#core/lib/assert.ts'
+import { urlHost } from '#core/net/address.ts'
 import type { Prefix } from '#core/net/prefix.ts'
 import { answerError, handleRequest, type Api } from './api.ts'
 import { unauthorized } from './api-error.ts'
@@ -108,7 +109,7 @@ export async function startKubeServer(options: KubeServerOptions): Promise<KubeS
       servers.push(server)
       if (listen.kind === 'tcp' && url === '') {
         const { port } = server.address() as AddressInfo
-        api.address = `${listen.host.includes(':') ? `[${listen.host}]` : listen.host}:${port}`
+        api.address = `${urlHost(listen.host)}:${port}`
         url = `https://${api.address}`
       }
     }

@@ -1,4 +1,5 @@
 /** Reads routes out of the RIB for people: decodes what it shows, walks what it must, changes nothing. */
+import { compareText } from '#core/lib/order.ts'
 import { families, familyOfPrefix, type Family } from '../family.ts'
 import type { RouteEntry, RouteTable } from '../io.ts'
 import { encodePrefix } from '../wire/nlri.ts'
@@ -22,7 +23,7 @@ export function queryRoutes(
   names: ReadonlyMap<number, string>,
 ): RouteEntry[] {
   const entries: RouteEntry[] = []
-  const slots = [...names].toSorted((a, b) => (a[1] < b[1] ? -1 : 1)).map(([each]) => each)
+  const slots = [...names].toSorted(([, a], [, b]) => compareText(a, b)).map(([each]) => each)
   for (const each of families) {
     if (family !== undefined && each !== family) continue
     if (prefix !== undefined && familyOfPrefix(prefix) !== each) continue

@@ -2,6 +2,7 @@
  * `CiliumBGPPeeringPolicy` as native instances, peers and advertisements: an instance by virtual router, a peer by
  * neighbor, an advertisement by virtual router and one more by entry of advertisedPathAttributes.
  */
+import { compareText } from '#core/lib/order.ts'
 import { showObject, type Problem } from '#core/lib/reason.ts'
 import { networkOf, parsePrefix, type Prefix } from '#core/net/prefix.ts'
 import { present } from '#core/lib/assert.ts'
@@ -15,6 +16,7 @@ import type {
 } from '#core/schema/cilium/bgp-peering-policy.ts'
 import type { Node } from '#core/schema/kubernetes.ts'
 import { refOf, selectorMatches, type KubeObject } from '#core/schema/object.ts'
+import { heraldApiVersion } from '#core/schema/well-known.ts'
 import { compareAge } from '../age.ts'
 import type { Derived, NativeSet } from '../native-set.ts'
 import { annotationField, settingsOn } from './virtual-router-annotation.ts'
@@ -26,7 +28,6 @@ export interface CiliumBGPPeeringPolicy extends KubeObject {
 /** Where Cilium looks for the Secrets that authSecretRef names, unless its installation says otherwise. */
 export const secretsNamespace = 'kube-system'
 
-const apiVersion = 'herald.dev/v1alpha1'
 /** Longer than that nobody waits; Cilium allows 68 years. */
 const connectRetrySecondsMax = 65535
 /** A third of the longest hold time: more is never used (RFC 4271 §4.4). */
@@ -38,7 +39,7 @@ export function resourcesOfPolicies(
 ): Omit<NativeSet, 'pools'> {
   const set: Omit<NativeSet, 'pools'> = { instances: [], peers: [], advertisements: [], problems: [] }
   const owners = new Map<string, CiliumBGPPeeringPolicy>()
-  const sortedNodes = nodes.toSorted((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))
+  const sortedNodes = nodes.toSorted((a, b) => compareText(a.metadata.name, b.metadata.name))
   for (const policy of policies.toSorted(compareAge)) {
     const selected = sortedNodes.filter((node) =>
       selectorMatches(policy.spec.nodeSelector ?? {}, node.metadata.labels ?? {}),
@@ -138,7 +139,7 @@ function instanceOf(
   }
   const all = !someLost && good.length === nodes.length
   const resource: BGPInstance = {
-    apiVersion,
+    apiVersion: heraldApiVersion,
     kind: 'BGPInstance',
     metadata: { ...policy.metadata, name },
     spec: {
@@ -169,7 +170,12 @@ function advertisementOf(
     }),
   }
   return {
-    resource: { apiVersion, kind: 'BGPAdvertisement', metadata: { ...policy.metadata, name }, spec },
+    resource: {
+      apiVersion: heraldApiVersion,
+      kind: 'BGPAdvertisement',
+      metadata: { ...policy.metadata, name },
+      spec,
+    },
     source: policy,
     sourceFields: advertisementFields(field),
   }
@@ -213,7 +219,7 @@ function addNeighbor(
     )
   }
   const resource: BGPPeer = {
-    apiVersion,
+    apiVersion: heraldApiVersion,
     kind: 'BGPPeer',
     metadata: { ...policy.metadata, name },
     spec: {
@@ -301,7 +307,7 @@ function addAttributes(
   }
   set.advertisements.push({
     resource: {
-      apiVersion,
+      apiVersion: heraldApiVersion,
       kind: 'BGPAdvertisement',
       metadata: { ...policy.metadata, name: `${peer}/${index}` },
       spec,

@@ -1,6 +1,7 @@
 /** `CiliumLoadBalancerIPPool` as a native pool. */
 import type { CiliumLoadBalancerIPPoolSpec } from '#core/schema/cilium/load-balancer-ip-pool.ts'
 import type { KubeObject } from '#core/schema/object.ts'
+import { heraldApiVersion } from '#core/schema/well-known.ts'
 import type { DerivedPool } from '../native-set.ts'
 
 export interface CiliumLoadBalancerIPPool extends KubeObject {
@@ -20,7 +21,7 @@ export function poolOf(source: CiliumLoadBalancerIPPool): DerivedPool {
   }
   return {
     resource: {
-      apiVersion: 'herald.dev/v1alpha1',
+      apiVersion: heraldApiVersion,
       kind: 'AddressPool',
       metadata: { ...source.metadata, name: `cilium/${source.metadata.name}` },
       spec: {

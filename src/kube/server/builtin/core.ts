@@ -1,4 +1,5 @@
 /** The core group, but for Service, Pod and Node, which have files of their own. */
+import { urlHost } from '#core/net/address.ts'
 import { invalidValue, type Cause } from '../api-error.ts'
 import { isObject, objectAt, objectsAt, stringAt, type JsonObject, type Resource, show } from '../json.ts'
 import { ageColumn, column, nameColumn, resourceType, showAge, type ResourceType } from '../resource-type.ts'
@@ -225,7 +226,7 @@ function showEndpoints(object: Resource): string {
     for (const address of objectsAt(subset, 'addresses')) {
       const ip = stringAt(address, 'ip')
       if (ports.length === 0) all.push(ip)
-      for (const port of ports) all.push(`${ip.includes(':') ? `[${ip}]` : ip}:${show(port['port'])}`)
+      for (const port of ports) all.push(`${urlHost(ip)}:${show(port['port'])}`)
     }
   }
   if (all.length === 0) return '<none>'

@@ -5,6 +5,7 @@
  *
  * Deviation from the real server: fields written by create, update and patch are not tracked; they belong to nobody.
  */
+import { compareText } from '#core/lib/order.ts'
 import { ApiError, badRequest } from '../api-error.ts'
 import { timestamp, type Cluster } from '../cluster.ts'
 import { isObject, sameJson, type Json, type JsonObject, type Resource, show } from '../json.ts'
@@ -78,7 +79,7 @@ export function applyObject(
   // Nothing but the time would change: leave the entry as it is, so that applying again writes nothing.
   const managedFields = [...rest, same ? mine : entry]
   const order = (one: JsonObject) => `${show(one['manager'])}/${show(one['subresource'])}`
-  managedFields.sort((a, b) => (order(a) < order(b) ? -1 : 1))
+  managedFields.sort((a, b) => compareText(order(a), order(b)))
   const object: JsonObject = {
     ...merged,
     apiVersion: live.apiVersion,

@@ -1,4 +1,5 @@
 /** Evaluates CEL expressions on JSON values. Integers and doubles are both numbers here; JSON does not tell them apart. */
+import { compareText } from '#core/lib/order.ts'
 import { isObject, sameJson, type Json } from '../json.ts'
 import type { BinaryOperator, Expression } from './cel-parser.ts'
 import { regularExpression } from './regular-expression.ts'
@@ -169,7 +170,7 @@ function elementOf(value: Json, index: Json): Json {
 }
 
 function compare(a: Json, b: Json): number {
-  if (typeof a === 'string' && typeof b === 'string') return a < b ? -1 : Number(a > b)
+  if (typeof a === 'string' && typeof b === 'string') return compareText(a, b)
   return number(a) - number(b)
 }
 
