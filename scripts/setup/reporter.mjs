@@ -7,7 +7,7 @@ import { inspect } from 'node:util'
 // node:test takes a reporter from the default export.
 // oxlint-disable-next-line import/no-default-export
 export default async function* report(source) {
-  const files = new Map()
+  let fileCount = 0
   const skipped = new Map()
   const failures = []
   let counts
@@ -17,27 +17,19 @@ export default async function* report(source) {
     switch (type) {
       case 'test:pass':
       case 'test:fail': {
-        if (data.details?.type === 'suite' || data.name === data.file) {
-          if (type === 'test:pass') break
-          // A suite fails with its tests, which were shown; by itself only when its own code threw.
-          if (data.details?.error?.failureType === 'subtestsFailed') break
-        }
-        const entry = files.get(file) ?? { passed: 0, failed: 0, skipped: 0, todo: 0 }
-        files.set(file, entry)
         if (data.skip !== undefined) {
-          entry.skipped++
           const reason = typeof data.skip === 'string' && data.skip !== '' ? data.skip : 'no reason given'
           const list = skipped.get(reason) ?? []
           list.push(`${file}: ${data.name}`)
           skipped.set(reason, list)
-        } else if (data.todo !== undefined) entry.todo++
-        else if (type === 'test:pass') entry.passed++
-        else if (data.details?.error?.failureType !== 'subtestsFailed') {
-          entry.failed++
-          const text = failure(file, data)
-          failures.push(text)
-          yield text
+          break
         }
+        // A suite, or a test with tests inside, fails with those, which are shown by themselves.
+        if (type === 'test:pass' || data.details?.error?.failureType === 'subtestsFailed') break
+        if (data.todo !== undefined) break
+        const text = failure(file, data)
+        failures.push(text)
+        yield text
         break
       }
       case 'test:stderr':
@@ -50,7 +42,8 @@ export default async function* report(source) {
           totalMs = data.duration_ms
           break
         }
-        yield fileLine(file, files.get(file), data.duration_ms)
+        fileCount++
+        yield fileLine(file, data.counts, data.duration_ms)
         break
     }
   }
@@ -62,17 +55,17 @@ export default async function* report(source) {
   }
   if (failures.length > 0) yield `\n${failures.length} failed, once more:\n${failures.join('')}`
   if (counts === undefined) return
-  const failed = counts.failed + (counts.cancelled ?? 0)
-  yield `\n${counts.tests} tests in ${files.size} files, ${(totalMs / 1000).toFixed(1)} s\n`
+  // The counts leave out a suite that threw.
+  const failed = Math.max(counts.failed + counts.cancelled, failures.length)
+  yield `\n${counts.tests} tests in ${fileCount} files, ${(totalMs / 1000).toFixed(1)} s\n`
   yield `${counts.passed} passed, ${failed} failed, ${counts.skipped} skipped\n`
 }
 
-function fileLine(file, entry, durationMs) {
-  const { passed, failed, skipped } = entry ?? { passed: 0, failed: 0, skipped: 0 }
+function fileLine(file, { passed, failed, cancelled, skipped }, durationMs) {
   const parts = [`${passed} passed`]
-  if (failed > 0) parts.push(`${failed} failed`)
+  if (failed + cancelled > 0) parts.push(`${failed + cancelled} failed`)
   if (skipped > 0) parts.push(`${skipped} skipped`)
-  const mark = failed > 0 ? '✖' : passed === 0 ? '–' : '✔'
+  const mark = failed + cancelled > 0 ? '✖' : passed === 0 ? '–' : '✔'
   return `${mark} ${file}: ${parts.join(', ')} (${(durationMs / 1000).toFixed(1)} s)\n`
 }
 

@@ -16,6 +16,9 @@ export async function runTests(args) {
     '--test',
     // Files that make namespaces name them uniquely, so that two may run at a time.
     '--test-concurrency=2',
+    '--test-timeout=300000',
+    // A server that a test left open must not hold the run up for ever.
+    '--test-force-exit',
     ...reporter,
     ...options,
     ...(files.length === 0 ? everything : files),
