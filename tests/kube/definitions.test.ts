@@ -46,24 +46,50 @@ test('the walk-through resources are accepted, with defaults', () => {
   assert.match(JSON.stringify(made['spec']), /"peerPort":179/)
 })
 
-const refused: [name: string, plural: string, spec: Json, why: RegExp][] = [
+const address = '172.22.0.5/32'
+const neighbor = 'spec.virtualRouters[0].neighbors[0]'
+const refused: [name: string, plural: string, spec: Json, why: string][] = [
   [
     'a peer without peerASN',
     'ciliumbgppeeringpolicies',
-    policy({ peerAddress: '172.22.0.5/32' }),
-    /neighbors\[0\]\.peerASN: Required value/,
+    policy({ peerAddress: address }),
+    `${neighbor}.peerASN: the field is required; add it: a number`,
+  ],
+  [
+    'a peerAddress without its length',
+    'ciliumbgppeeringpolicies',
+    policy({ peerASN: 1, peerAddress: '172.22.0.5' }),
+    `${neighbor}.peerAddress: "172.22.0.5" has no prefix length; write it as 172.22.0.5/32`,
+  ],
+  [
+    'an IPv6 peerAddress without its length',
+    'ciliumbgppeeringpolicies',
+    policy({ peerASN: 1, peerAddress: 'fd00::5' }),
+    `${neighbor}.peerAddress: "fd00::5" has no prefix length; write it as fd00::5/128`,
   ],
   [
     'a hold time of 2',
     'ciliumbgppeeringpolicies',
-    policy({ peerASN: 1, peerAddress: '172.22.0.5/32', holdTimeSeconds: 2 }),
-    /holdTimeSeconds/,
+    policy({ peerASN: 1, peerAddress: address, holdTimeSeconds: 2 }),
+    `${neighbor}.holdTimeSeconds: 2 is out of bounds; write at least 3`,
+  ],
+  [
+    'a hold time below the keepalive time',
+    'ciliumbgppeeringpolicies',
+    policy({ peerASN: 1, peerAddress: address, holdTimeSeconds: 9 }),
+    `${neighbor}.keepAliveTimeSeconds: keepAliveTimeSeconds must not be more than holdTimeSeconds; a third of the hold time is usual`,
   ],
   [
     'an unknown field',
     'ciliumbgppeeringpolicies',
-    policy({ peerASN: 1, peerAddress: '172.22.0.5/32' }, { locaASN: 1 }),
-    /unknown field "spec\.virtualRouters\[0\]\.locaASN"/,
+    policy({ peerASN: 1, peerAddress: address }, { locaASN: 1 }),
+    'unknown field "spec.virtualRouters[0].locaASN"; did you mean "localASN"?',
+  ],
+  [
+    'an address that is none',
+    'ciliumloadbalancerippools',
+    { blocks: [{ cidr: '10.0.0.300/24' }] },
+    'spec.blocks[0].cidr: "10.0.0.300/24" is not a prefix: "10.0.0.300" is not an IP address; write a network such as 10.0.0.0/24 or fd00::/64',
   ],
 ]
 
@@ -71,7 +97,7 @@ for (const [name, plural, spec, why] of refused) {
   test(`${name} is refused`, () => {
     assert.throws(
       () => make(plural, 'v2alpha1', spec),
-      (error) => error instanceof ApiError && why.test(error.message),
+      (error) => error instanceof ApiError && error.message.endsWith(`: ${why}`),
     )
   })
 }

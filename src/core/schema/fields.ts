@@ -26,7 +26,10 @@ export const patterns = {
   range: `^(${ipv4}(/${length4}|-${ipv4})?|${ipv6}(/${length6}|-${ipv6})?)$`,
 } as const
 
-/** A string that `parse` accepts; its error becomes the message of the problem, `hint` its hint. */
+/**
+ * A string that `parse` accepts; its error becomes the message of the problem. What stands after a semicolon in it is
+ * advice on this very value, and then the hint; else `hint` is.
+ */
 export function textField(
   parse: (text: string) => { ok: true } | { ok: false; error: string },
   pattern: string,
@@ -36,7 +39,11 @@ export function textField(
     .string()
     .superRefine((value, context) => {
       const parsed = parse(value)
-      if (!parsed.ok) context.addIssue({ code: 'custom', message: parsed.error, params: { hint } })
+      if (parsed.ok) return
+      const cut = parsed.error.lastIndexOf('; ')
+      const message = cut < 0 ? parsed.error : parsed.error.slice(0, cut)
+      const params = { hint: cut < 0 ? hint : parsed.error.slice(cut + 2) }
+      context.addIssue({ code: 'custom', message, params })
     })
     .meta({ pattern })
 }

@@ -36,9 +36,7 @@ const policyCases: { name: string; spec: unknown; expected: string[] }[] = [
   {
     name: 'refuses a peerAddress without a length',
     spec: policy({ peerAddress: '172.22.0.5' }),
-    expected: [
-      `${neighbor}.peerAddress: "172.22.0.5" has no prefix length; write it as 172.22.0.5/32 (write the address with /32 (IPv4) or /128 (IPv6) at its end)`,
-    ],
+    expected: [`${neighbor}.peerAddress: "172.22.0.5" has no prefix length (write it as 172.22.0.5/32)`],
   },
   {
     name: 'refuses a peerAddress that is a network (IPv4)',

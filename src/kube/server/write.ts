@@ -18,6 +18,7 @@ import { isObject, sameJson, type Json, type JsonObject, type Metadata, type Res
 import { validateMetadata } from './meta-validation.ts'
 import { apiVersionOf, keyOf, type ResourceType } from './resource-type.ts'
 import { prepareFields } from './schema/prepare-fields.ts'
+import { showUnknownField } from './schema/unknown-field.ts'
 
 export interface WriteOptions {
   /** Everything is checked and answered, nothing is stored. */
@@ -241,12 +242,12 @@ function checkFields(target: Target, object: Resource, options: WriteOptions): v
   const { unknown, causes } = prepareFields(schema, object)
   const mode = options.fieldValidation ?? 'Warn'
   if (unknown.length > 0 && mode === 'Strict') {
-    const list = unknown.map((field) => `unknown field "${field}"`).join(', ')
+    const list = unknown.map(showUnknownField).join(', ')
     throw badRequest(
       `${type.kind} in version "${version}" cannot be handled as a ${type.kind}: strict decoding error: ${list}`,
     )
   }
-  if (mode === 'Warn') for (const field of unknown) options.warnings?.push(`unknown field "${field}"`)
+  if (mode === 'Warn') options.warnings?.push(...unknown.map(showUnknownField))
   if (causes.length > 0) throw invalid(type, object.metadata.name, causes)
 }
 

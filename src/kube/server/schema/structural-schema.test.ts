@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import type { Json, JsonObject } from '../json.ts'
 import { validateSchema } from './schema-validation.ts'
 import { applyDefaults, prune, validateValue } from './structural-schema.ts'
+import { showUnknownField } from './unknown-field.ts'
 
 const spec = (properties: JsonObject, more: JsonObject = {}): JsonObject => ({
   type: 'object',
@@ -63,9 +64,30 @@ test('unknown fields are pruned but where they are kept', () => {
     list: { type: 'array', items: { type: 'object', properties: { a: { type: 'string' } } } },
   })
   const value = { kind: 'X', spec: { free: { any: 1 }, list: [{ a: '', b: 1 }], typo: 1 }, extra: 1 }
-  assert.deepEqual(prune(schema, value), ['spec.list[0].b', 'spec.typo', 'extra'])
+  assert.deepEqual(prune(schema, value), [
+    { path: 'spec.list[0].b', known: ['a'] },
+    { path: 'spec.typo', known: ['free', 'list'] },
+    { path: 'extra', known: ['spec'] },
+  ])
   assert.deepEqual(value, { kind: 'X', spec: { free: { any: 1 }, list: [{ a: '' }] } })
 })
+
+const unknown: [path: string, known: string[], text: string][] = [
+  [
+    'spec.peerAddres',
+    ['peerASN', 'peerAddress'],
+    'unknown field "spec.peerAddres"; did you mean "peerAddress"?',
+  ],
+  ['spec.peerAsn', ['peerASN', 'peerAddress'], 'unknown field "spec.peerAsn"; did you mean "peerASN"?'],
+  ['spec.colour', ['size', 'name'], 'unknown field "spec.colour"; known here: size, name'],
+  ['spec.colour', [], 'unknown field "spec.colour"'],
+]
+
+for (const [path, known, text] of unknown) {
+  test(`${path} among ${JSON.stringify(known)} is shown with what may be meant`, () => {
+    assert.equal(showUnknownField({ path, known }), text)
+  })
+}
 
 test('defaults fill what is missing, inside of what is there', () => {
   const schema = spec({

@@ -7,9 +7,10 @@ import { isObject, sameJson, type Json, type JsonObject, show } from '../json.ts
 import { checkRules } from './cel-rules.ts'
 import { formatProblem } from './formats.ts'
 import { regularExpression } from './regular-expression.ts'
+import type { UnknownField } from './unknown-field.ts'
 
-/** Removes the fields that `schema` does not know from `value`; returns their paths. */
-export function prune(schema: JsonObject, value: Json | undefined, path = ''): string[] {
+/** Removes the fields that `schema` does not know from `value`, and returns them. */
+export function prune(schema: JsonObject, value: Json | undefined, path = ''): UnknownField[] {
   if (Array.isArray(value)) {
     const items = schema['items']
     return isObject(items) ? value.flatMap((item, i) => prune(items, item, `${path}[${i}]`)) : []
@@ -19,7 +20,7 @@ export function prune(schema: JsonObject, value: Json | undefined, path = ''): s
   const additional = schema['additionalProperties']
   const keep = schema['x-kubernetes-preserve-unknown-fields'] === true || additional === true
   const embedded = schema['x-kubernetes-embedded-resource'] === true
-  const unknown: string[] = []
+  const unknown: UnknownField[] = []
   for (const [name, child] of Object.entries(value)) {
     const at = path === '' ? name : `${path}.${name}`
     const known = properties !== undefined && Object.hasOwn(properties, name) ? properties[name] : undefined
@@ -29,7 +30,7 @@ export function prune(schema: JsonObject, value: Json | undefined, path = ''): s
     else if (isObject(additional)) unknown.push(...prune(additional, child, at))
     else if (!keep) {
       delete value[name]
-      unknown.push(at)
+      unknown.push({ path: at, known: Object.keys(properties ?? {}) })
     }
   }
   return unknown
