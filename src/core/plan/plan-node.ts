@@ -3,9 +3,9 @@
  *
  * The plan depends on what the snapshot holds and not on its order: equal snapshots give equal plans.
  */
-import { compareAge } from '#core/dialect/age.ts'
+import { compareSourceAge } from '#core/dialect/age.ts'
 import { canonicalProblems, nativeSet } from '#core/dialect/native.ts'
-import type { Derived, NativeSet } from '#core/dialect/native-set.ts'
+import type { Derived } from '#core/dialect/native-set.ts'
 import { reasonFrom, sourceOf } from '#core/dialect/native-set.ts'
 import { compareText } from '#core/lib/order.ts'
 import type { Problem, Reason } from '#core/lib/reason.ts'
@@ -14,10 +14,11 @@ import type { Node } from '#core/schema/kubernetes.ts'
 import { refOf, selectorMatches } from '#core/schema/object.ts'
 import type { Snapshot } from '#core/schema/snapshot.ts'
 import type { InstancePlan, NodePlan } from './node-plan.ts'
+import type { PlanContext } from './plan-context.ts'
 import { planPeers } from './plan-peers.ts'
 import { planRoutes } from './plan-routes.ts'
 import { routerIdOf } from './router-id.ts'
-import { serviceViews, type ServiceView } from './service-view.ts'
+import { serviceViews } from './service-view.ts'
 
 /**
  * `dialects`: those to obey beside the native resources. To keep running what an invalid change would take away, give the
@@ -40,7 +41,7 @@ export function planNode(snapshot: Snapshot, nodeName: string, dialects: readonl
   const services = serviceViews(snapshot, nodeName)
   const ports = new Map<number, Derived<BGPInstance>>()
   const instances: InstancePlan[] = []
-  for (const instance of set.instances.toSorted(byAge)) {
+  for (const instance of set.instances.toSorted(compareSourceAge)) {
     if (!runsOn(instance.resource, node)) continue
     instances.push(planInstance({ set, snapshot, node, services, problems, ports }, instance))
   }
@@ -49,20 +50,6 @@ export function planNode(snapshot: Snapshot, nodeName: string, dialects: readonl
     instances: instances.toSorted((a, b) => compareText(a.config.name, b.config.name)),
     problems: canonicalProblems(problems),
   }
-}
-
-/** What the plan of an instance is made of. It adds to `problems` and, for its listening port, to `ports`. */
-export interface PlanContext {
-  set: NativeSet
-  snapshot: Snapshot
-  node: Node
-  services: readonly ServiceView[]
-  problems: Problem[]
-  ports: Map<number, Derived<BGPInstance>>
-}
-
-function byAge(a: Derived<BGPInstance>, b: Derived<BGPInstance>): number {
-  return compareAge(a.source, b.source) || compareText(a.resource.metadata.name, b.resource.metadata.name)
 }
 
 function runsOn({ spec }: BGPInstance, node: Node): boolean {

@@ -1,6 +1,6 @@
 /** The neighbours of an instance on a node. */
 import type { PeerConfig } from '#core/bgp/config.ts'
-import { compareAge } from '#core/dialect/age.ts'
+import { compareSourceAge } from '#core/dialect/age.ts'
 import { reasonFrom, sourceOf, type Derived } from '#core/dialect/native-set.ts'
 import { compareText } from '#core/lib/order.ts'
 import type { Reason } from '#core/lib/reason.ts'
@@ -8,7 +8,7 @@ import { address, type Address } from '#core/net/address.ts'
 import type { BGPInstance } from '#core/schema/bgp-instance.ts'
 import type { BGPPeer } from '#core/schema/bgp-peer.ts'
 import { refOf, selectorMatches } from '#core/schema/object.ts'
-import type { PlanContext } from './plan-node.ts'
+import type { PlanContext } from './plan-context.ts'
 import { passwordFrom } from './secret.ts'
 
 export interface PlannedPeer {
@@ -25,7 +25,7 @@ export function planPeers(
   const byAddress = new Map<Address, PlannedPeer>()
   const reasons = new Map<string, Reason[]>()
   const instanceName = instance.resource.metadata.name
-  for (const derived of context.set.peers.toSorted(byAge)) {
+  for (const derived of context.set.peers.toSorted(compareSourceAge)) {
     const { spec, metadata } = derived.resource
     if (spec.instances !== undefined && !spec.instances.includes(instanceName)) continue
     if (!selectorMatches(spec.nodeSelector ?? {}, context.node.metadata.labels ?? {})) continue
@@ -52,10 +52,6 @@ export function planPeers(
     peers.map(({ config }) => [config.name, reasons.get(config.name) ?? []]),
   )
   return { peers, peerReasons }
-}
-
-function byAge(a: Derived<BGPPeer>, b: Derived<BGPPeer>): number {
-  return compareAge(a.source, b.source) || compareText(a.resource.metadata.name, b.resource.metadata.name)
 }
 
 function configOf(

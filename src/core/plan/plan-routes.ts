@@ -1,7 +1,7 @@
 /** The routes that an instance announces to its peers from a node, and those that it withholds. */
 import type { OriginatedAttributes, OriginatedRoute } from '#core/bgp/config.ts'
 import { familyOfPrefix } from '#core/bgp/family.ts'
-import { compareAge } from '#core/dialect/age.ts'
+import { compareSourceAge } from '#core/dialect/age.ts'
 import { reasonFrom, type Derived } from '#core/dialect/native-set.ts'
 import { hex } from '#core/lib/bytes.ts'
 import { compareText } from '#core/lib/order.ts'
@@ -20,14 +20,9 @@ import type { BGPInstance } from '#core/schema/bgp-instance.ts'
 import { refOf, selectorMatches } from '#core/schema/object.ts'
 import { attributesOf, mergeAttributes } from './attributes.ts'
 import type { InstancePlan, Withheld } from './node-plan.ts'
-import type { PlanContext } from './plan-node.ts'
+import type { PlanContext } from './plan-context.ts'
 import type { PlannedPeer } from './plan-peers.ts'
-import { selects, serviceRoutes, unselectedServices } from './service-routes.ts'
-
-/** What an advertisement asks for on this node: to announce a prefix, or why not. */
-export type Wish =
-  | { kind: 'announce'; prefix: Prefix; reasons: Reason[] }
-  | { kind: 'withhold'; prefix?: Prefix; reasons: Reason[] }
+import { selects, serviceRoutes, unselectedServices, type Wish } from './service-routes.ts'
 
 interface Announcement {
   attributes: OriginatedAttributes
@@ -43,10 +38,7 @@ export function planRoutes(
   const withheld: Withheld[] = []
   const advertisements = context.set.advertisements
     .filter(({ resource }) => appliesTo(resource, instance, context))
-    .toSorted(
-      (a, b) =>
-        compareAge(a.source, b.source) || compareText(a.resource.metadata.name, b.resource.metadata.name),
-    )
+    .toSorted(compareSourceAge)
   for (const advertisement of advertisements) {
     const { spec } = advertisement.resource
     const receivers = peers.filter(

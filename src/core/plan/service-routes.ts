@@ -2,16 +2,20 @@
 import { reasonFrom, type Derived } from '#core/dialect/native-set.ts'
 import type { Reason } from '#core/lib/reason.ts'
 import type { Address } from '#core/net/address.ts'
-import { hostPrefix } from '#core/net/prefix.ts'
+import { hostPrefix, type Prefix } from '#core/net/prefix.ts'
 import { parseRange, rangeContains } from '#core/net/range.ts'
 import type { BGPAdvertisement, ServiceAddressKind } from '#core/schema/bgp-advertisement.ts'
 import type { BGPInstance } from '#core/schema/bgp-instance.ts'
 import { namespacedName, refOf, selectorMatches, type LabelSelector } from '#core/schema/object.ts'
 import { servesClass } from '#core/schema/service-labels.ts'
 import { excludeLabel } from '#core/schema/well-known.ts'
-import type { PlanContext } from './plan-node.ts'
-import type { Wish } from './plan-routes.ts'
+import type { PlanContext } from './plan-context.ts'
 import { readyFor, type ServiceView } from './service-view.ts'
+
+/** What an advertisement asks for on this node: to announce a prefix, or why not. */
+export type Wish =
+  | { kind: 'announce'; prefix: Prefix; reasons: Reason[] }
+  | { kind: 'withhold'; prefix?: Prefix; reasons: Reason[] }
 
 export function serviceRoutes(context: PlanContext, advertisement: Derived<BGPAdvertisement>): Wish[] {
   const { services } = advertisement.resource.spec

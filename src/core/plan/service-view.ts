@@ -25,15 +25,10 @@ export interface ServiceAddress {
 
 /** In the order of namespace and name. */
 export function serviceViews(snapshot: Snapshot, nodeName: string): ServiceView[] {
-  const slices = new Map<string, EndpointSlice[]>()
-  for (const slice of snapshot.endpointSlices) {
-    const name = slice.metadata.labels?.[serviceNameLabel]
-    if (name === undefined || slice.addressType === 'FQDN') continue
-    const key = `${slice.metadata.namespace ?? 'default'}/${name}`
-    const list = slices.get(key)
-    if (list === undefined) slices.set(key, [slice])
-    else list.push(slice)
-  }
+  const slices = Map.groupBy(
+    snapshot.endpointSlices.filter(({ addressType }) => addressType !== 'FQDN'),
+    ({ metadata: { namespace = 'default', labels } }) => `${namespace}/${labels?.[serviceNameLabel] ?? ''}`,
+  )
   return snapshot.services
     .map((service) => ({ service, key: namespacedName(service) }))
     .toSorted((a, b) => compareText(a.key, b.key))
