@@ -5,7 +5,8 @@
 import type { Prng } from '#core/lib/prng.ts'
 import { rfc3339Seconds } from '#core/lib/time.ts'
 import type { Deployment, EndpointSlice, Node, Pod, Service } from '#core/schema/kubernetes.ts'
-import { reconcileWorkloads, type WorkloadAction } from '#core/workload/workload.ts'
+import type { WorkloadAction } from '#core/workload/io.ts'
+import { reconcileWorkloads } from '#core/workload/workload.ts'
 import { keyOfObject, type Cluster } from './cluster.ts'
 
 export interface WorkloadsOptions {

@@ -5,23 +5,17 @@ import type { Prng } from '#core/lib/prng.ts'
 import { rfc3339Seconds } from '#core/lib/time.ts'
 import type { Deployment, Pod } from '#core/schema/kubernetes.ts'
 import { namespacedName, selectorMatches } from '#core/schema/object.ts'
+import type { WorkloadAction, WorkloadState } from './io.ts'
 import { generateName, templateHash } from './names.ts'
 import { isFinished, isReady, isTerminating, withCondition } from './pod-state.ts'
-import type { WorkloadAction, WorkloadState } from './workload.ts'
 
 const hashLabel = 'pod-template-hash'
 
 export function reconcileDeployments(state: WorkloadState, random: Prng, now: number): WorkloadAction[] {
   const actions: WorkloadAction[] = []
   const names = new Set(state.pods.map(namespacedName))
-  const owned = new Map<string, Pod[]>()
-  for (const pod of state.pods) {
-    const owner = deploymentOf(pod)
-    if (owner === undefined) continue
-    const pods = owned.get(owner)
-    if (pods === undefined) owned.set(owner, [pod])
-    else pods.push(pod)
-  }
+  const owned = Map.groupBy(state.pods, deploymentOf)
+  owned.delete(undefined)
   for (const deployment of state.deployments) {
     const uid = deployment.metadata.uid ?? ''
     const pods = (owned.get(uid) ?? []).filter((pod) => !isTerminating(pod) && !isFinished(pod))

@@ -7,11 +7,11 @@ import { compareText } from '#core/lib/order.ts'
 import type { Prng } from '#core/lib/prng.ts'
 import { parseAddress, versionOf } from '#core/net/address.ts'
 import type { Endpoint, EndpointSlice, Pod, Service } from '#core/schema/kubernetes.ts'
-import { namespacedName } from '#core/schema/object.ts'
+import { namespacedName, selectorMatches } from '#core/schema/object.ts'
 import { serviceNameLabel } from '#core/schema/well-known.ts'
+import type { WorkloadAction, WorkloadState } from './io.ts'
 import { generateName } from './names.ts'
 import { isFinished, isReady, isTerminating, podAddresses } from './pod-state.ts'
-import type { WorkloadAction, WorkloadState } from './workload.ts'
 
 const managedByLabel = 'endpointslice.kubernetes.io/managed-by'
 const managedBy = 'endpointslice-controller.k8s.io'
@@ -22,14 +22,10 @@ type Content = Pick<EndpointSlice, 'addressType' | 'endpoints' | 'ports'>
 export function reconcileEndpointSlices(state: WorkloadState, random: Prng): WorkloadAction[] {
   const actions: WorkloadAction[] = []
   const names = new Set(state.endpointSlices.map(namespacedName))
-  const present = new Map<string, EndpointSlice[]>()
-  for (const slice of state.endpointSlices) {
-    if (slice.metadata.labels?.[managedByLabel] !== managedBy) continue
-    const key = `${slice.metadata.namespace ?? 'default'}/${slice.metadata.labels[serviceNameLabel]}`
-    const slices = present.get(key)
-    if (slices === undefined) present.set(key, [slice])
-    else slices.push(slice)
-  }
+  const present = Map.groupBy(
+    state.endpointSlices.filter(({ metadata }) => metadata.labels?.[managedByLabel] === managedBy),
+    ({ metadata: { namespace = 'default', labels } }) => `${namespace}/${labels?.[serviceNameLabel]}`,
+  )
   for (const service of state.services) {
     const key = namespacedName(service)
     if (!hasSelector(service) || service.metadata.deletionTimestamp !== undefined) continue
@@ -156,8 +152,7 @@ function hasSelector({ spec }: Service): boolean {
 
 function selects(service: Service, pod: Pod): boolean {
   if (pod.metadata.namespace !== service.metadata.namespace || isFinished(pod)) return false
-  const labels = pod.metadata.labels ?? {}
-  return Object.entries(service.spec?.selector ?? {}).every(([key, value]) => labels[key] === value)
+  return selectorMatches({ matchLabels: service.spec?.selector ?? {} }, pod.metadata.labels ?? {})
 }
 
 function familiesOf({ spec }: Service): Family[] {

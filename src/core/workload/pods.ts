@@ -6,9 +6,9 @@ import { addressFromInteger, addressToInteger, type Address, type IpVersion } fr
 import { parsePrefix } from '#core/net/prefix.ts'
 import { rangeOfPrefix } from '#core/net/range.ts'
 import type { Node, Pod } from '#core/schema/kubernetes.ts'
-import { namespacedName } from '#core/schema/object.ts'
+import { namespacedName, selectorMatches } from '#core/schema/object.ts'
+import type { WorkloadAction, WorkloadState } from './io.ts'
 import { isFinished, isTerminating, podAddresses, withCondition } from './pod-state.ts'
-import type { WorkloadAction, WorkloadState } from './workload.ts'
 
 /** `leaving`: uids of Pods that are being deleted in the same turn; they keep their addresses until they are gone. */
 export function reconcilePods(
@@ -53,7 +53,7 @@ export function reconcilePods(
 
 /** The node with the fewest Pods of the same owner, then the fewest Pods, then the first by name. */
 function chooseNode(pod: Pod, nodes: readonly Node[], load: Map<string, number>): Node | undefined {
-  const selector = Object.entries((pod.spec?.['nodeSelector'] ?? {}) as Record<string, string>)
+  const selector = { matchLabels: (pod.spec?.['nodeSelector'] ?? {}) as Record<string, string> }
   const rank = (node: Node) => {
     const name = node.metadata.name
     let all = 0
@@ -62,7 +62,7 @@ function chooseNode(pod: Pod, nodes: readonly Node[], load: Map<string, number>)
   }
   return nodes
     .filter((node) => node.metadata.deletionTimestamp === undefined && isSchedulable(node, pod))
-    .filter((node) => selector.every(([key, value]) => node.metadata.labels?.[key] === value))
+    .filter((node) => selectorMatches(selector, node.metadata.labels ?? {}))
     .map((node) => ({ node, rank: rank(node) }))
     .sort(
       (a, b) => a.rank.same - b.rank.same || a.rank.all - b.rank.all || compareText(a.rank.name, b.rank.name),

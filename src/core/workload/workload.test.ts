@@ -4,8 +4,9 @@ import * as fc from 'fast-check'
 import { Prng } from '#core/lib/prng.ts'
 import type { Deployment, EndpointSlice, Node, Service } from '#core/schema/kubernetes.ts'
 import type { KubeObject } from '#core/schema/object.ts'
+import type { WorkloadAction, WorkloadState } from './io.ts'
 import { isReady } from './pod-state.ts'
-import { reconcileWorkloads, type WorkloadAction, type WorkloadState } from './workload.ts'
+import { reconcileWorkloads } from './workload.ts'
 
 test('a Deployment becomes ready Pods on different nodes, with addresses of both versions', () => {
   const world = new World([deployment({ replicas: 2 })], [service()], nodes(3))

@@ -8,27 +8,10 @@
  * Deployment and its Pods.
  */
 import type { Prng } from '#core/lib/prng.ts'
-import type { Deployment, EndpointSlice, Node, Pod, Service } from '#core/schema/kubernetes.ts'
 import { reconcileDeployments } from './deployments.ts'
 import { reconcileEndpointSlices } from './endpoint-slices.ts'
+import type { WorkloadAction, WorkloadState } from './io.ts'
 import { reconcilePods } from './pods.ts'
-
-export interface WorkloadState {
-  deployments: Deployment[]
-  pods: Pod[]
-  services: Service[]
-  endpointSlices: EndpointSlice[]
-  nodes: Node[]
-}
-
-/**
- * `update` replaces the object and `updateStatus` its status; both carry the resourceVersion that was seen, so that a
- * stale one fails. A status given with `create` is to be kept out of the object: it follows as `updateStatus`.
- */
-export type WorkloadAction =
-  | { kind: 'create' | 'delete'; object: Pod | EndpointSlice }
-  | { kind: 'update'; object: EndpointSlice | Pod }
-  | { kind: 'updateStatus'; object: Deployment | Pod }
 
 /**
  * Call it again after the actions were performed and whenever something changed; a failed action needs no other care.
