@@ -3,13 +3,14 @@
  * behind by kind, outages. It stores what it is told and knows of no resource more than the API server itself does;
  * `workloads.ts` plays the controllers and the kubelet beside it.
  */
+import { mergePatch } from '#core/lib/json.ts'
 import { err, ok, type Result } from '#core/lib/result.ts'
 import { rfc3339Seconds } from '#core/lib/time.ts'
 import type { KubeObject } from '#core/schema/object.ts'
 import { type Snapshot } from '#core/schema/snapshot.ts'
 import type { VirtualClock } from './clock.ts'
 import { ClusterObserver, type ObserverOptions } from './cluster-observer.ts'
-import { frozenCopy, mergePatch } from './json.ts'
+import { frozenCopy } from './json.ts'
 import { snapshotOf } from './snapshot-of.ts'
 
 export interface WriteError {

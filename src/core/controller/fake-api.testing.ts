@@ -1,5 +1,5 @@
 /** A tiny API server for the controller's tests: versions, merge patches on condition, and views that lag behind. */
-import { equalJson } from '#core/lib/json.ts'
+import { equalJson, mergePatch } from '#core/lib/json.ts'
 import { rfc3339Seconds } from '#core/lib/time.ts'
 import type { Node, Service } from '#core/schema/kubernetes.ts'
 import type { KubeObject } from '#core/schema/object.ts'
@@ -157,18 +157,6 @@ export class FakeApi {
     this.views.push(this.snapshot())
     return { kind: 'written', request, object: written }
   }
-}
-
-/** RFC 7386. */
-function mergePatch(target: unknown, patch: unknown): unknown {
-  if (typeof patch !== 'object' || patch === null || Array.isArray(patch)) return patch
-  const isMap = typeof target === 'object' && target !== null && !Array.isArray(target)
-  const result: Record<string, unknown> = isMap ? { ...target } : {}
-  for (const [key, value] of Object.entries(patch)) {
-    if (value === null) delete result[key]
-    else result[key] = mergePatch(result[key], value)
-  }
-  return result
 }
 
 function keyOf({ kind, metadata }: KubeObject): string {

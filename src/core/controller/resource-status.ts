@@ -26,14 +26,10 @@ export function resourceStatuses(
   dialects: readonly string[],
   now: number,
 ): DesiredStatus[] {
-  const byObject = new Map<string, Problem[]>()
-  for (const problem of problems) {
-    if (problem.object === undefined) continue
-    const key = showObject(problem.object)
-    const list = byObject.get(key)
-    if (list === undefined) byObject.set(key, [problem])
-    else list.push(problem)
-  }
+  const byObject = Map.groupBy(
+    problems.filter(({ object }) => object !== undefined),
+    ({ object }) => showObject(object!),
+  )
   const reportBySource = new Map(reports.map((report) => [identity(report.pool.source), report]))
   const desired: DesiredStatus[] = []
   const add = (object: KubeObject, more: Saying[]) => {

@@ -1,8 +1,6 @@
 /** Pools whose addresses overlap: the older one is used, the newer one gives nothing out until the overlap is gone. */
-import { compareText } from '#core/lib/order.ts'
 import { showObject, type Problem } from '#core/lib/reason.ts'
-import { addressToInteger, compareAddresses } from '#core/net/address.ts'
-import { parseRange, rangesOverlap, showRange, type AddressRange } from '#core/net/range.ts'
+import { mergeRanges, parseRange, rangesOverlap, showRange, type AddressRange } from '#core/net/range.ts'
 import { refOf } from '#core/schema/object.ts'
 import { compareAge } from './age.ts'
 import { sourceOf, type DerivedPool } from './native-set.ts'
@@ -27,7 +25,7 @@ export function settlePools(pools: readonly DerivedPool[]): DerivedPool[] {
         return pool
       }
       const { resource } = pool
-      const ranges = union(pieces.map(({ range }) => range)).map(showRange)
+      const ranges = mergeRanges(pieces.map(({ range }) => range)).map(showRange)
       return {
         ...pool,
         resource: { ...resource, spec: { ...resource.spec, ranges, disabled: true } },
@@ -71,16 +69,4 @@ function conflictOf(piece: Piece, other: Piece): Problem {
     ...sourceOf(piece.pool, `spec.ranges[${piece.index}]`),
     other: refOf(other.pool.source),
   }
-}
-
-/** The same addresses as ranges that do not overlap. */
-function union(ranges: readonly AddressRange[]): AddressRange[] {
-  const sorted = ranges.toSorted((a, b) => compareAddresses(a.first, b.first) || compareText(a.last, b.last))
-  const result: AddressRange[] = []
-  for (const range of sorted) {
-    const last = result.at(-1)
-    if (last === undefined || !rangesOverlap(last, range)) result.push({ ...range })
-    else if (addressToInteger(range.last) > addressToInteger(last.last)) last.last = range.last
-  }
-  return result
 }

@@ -4,12 +4,11 @@ import { ok, type Result } from '#core/lib/result.ts'
 import {
   addressFromInteger,
   addressToInteger,
-  compareAddresses,
   versionOf,
   type Address,
   type IpVersion,
 } from '#core/net/address.ts'
-import { parseRange, rangeContains, rangeSize, type AddressRange } from '#core/net/range.ts'
+import { mergeRanges, parseRange, rangeContains, rangeSize, type AddressRange } from '#core/net/range.ts'
 
 export interface Pool {
   /** Unique among the pools of one allocation. */
@@ -47,37 +46,16 @@ export function usableRange(text: string, avoidFirstAndLast: boolean): Result<Ad
   })
 }
 
-/** The same addresses in ascending order, IPv4 first, without overlap and with neighbours joined. */
-export function mergeRanges(ranges: readonly AddressRange[]): AddressRange[] {
-  const sorted = [...ranges].sort((a, b) => compareAddresses(a.first, b.first))
-  const merged: AddressRange[] = []
-  for (const range of sorted) {
-    const before = merged.at(-1)
-    const joins =
-      before !== undefined &&
-      before.version === range.version &&
-      addressToInteger(range.first) <= addressToInteger(before.last) + 1n
-    if (!joins) merged.push({ ...range })
-    else if (compareAddresses(range.last, before.last) > 0) before.last = range.last
-  }
-  return merged
-}
-
 export function poolContains(pool: Pool, address: Address): boolean {
   return pool.ranges.some((range) => rangeContains(range, address))
 }
 
 /** The addresses of some ranges as integers: for many questions about the same ones. */
 export class AddressSpace {
-  readonly #spans: Record<IpVersion, Span[]> = { 4: [], 6: [] }
+  readonly #spans: Record<IpVersion, Span[]>
 
   constructor(ranges: readonly AddressRange[]) {
-    for (const range of mergeRanges(ranges)) {
-      this.#spans[range.version].push({
-        next: addressToInteger(range.first),
-        last: addressToInteger(range.last),
-      })
-    }
+    this.#spans = spansOf(ranges)
   }
 
   /** Number of addresses of both versions. */
@@ -119,13 +97,7 @@ export class FreeSearch {
   readonly #spans: Record<IpVersion, Span[]>
 
   constructor(ranges: readonly AddressRange[]) {
-    this.#spans = { 4: [], 6: [] }
-    for (const range of mergeRanges(ranges)) {
-      this.#spans[versionOf(range.first)].push({
-        next: addressToInteger(range.first),
-        last: addressToInteger(range.last),
-      })
-    }
+    this.#spans = spansOf(ranges)
   }
 
   /** The lowest address of `version` that is not taken. It stays the answer until it is taken. */
@@ -148,4 +120,13 @@ interface Span {
   /** First address; in a search, the first that has not been looked at. */
   next: bigint
   last: bigint
+}
+
+/** Ascending and apart. */
+function spansOf(ranges: readonly AddressRange[]): Record<IpVersion, Span[]> {
+  const spans: Record<IpVersion, Span[]> = { 4: [], 6: [] }
+  for (const { version, first, last } of mergeRanges(ranges)) {
+    spans[version].push({ next: addressToInteger(first), last: addressToInteger(last) })
+  }
+  return spans
 }

@@ -4,6 +4,7 @@ import {
   addressBits,
   addressFromInteger,
   addressToInteger,
+  compareAddresses,
   parseAddress,
   versionOf,
   type Address,
@@ -67,4 +68,20 @@ export function rangesOverlap(a: AddressRange, b: AddressRange): boolean {
 
 export function showRange(range: AddressRange): string {
   return range.first === range.last ? range.first : `${range.first}-${range.last}`
+}
+
+/** The same addresses in ascending order, IPv4 first, without overlap and with neighbours joined. */
+export function mergeRanges(ranges: readonly AddressRange[]): AddressRange[] {
+  const sorted = [...ranges].sort((a, b) => compareAddresses(a.first, b.first))
+  const merged: AddressRange[] = []
+  for (const range of sorted) {
+    const before = merged.at(-1)
+    const joins =
+      before !== undefined &&
+      before.version === range.version &&
+      addressToInteger(range.first) <= addressToInteger(before.last) + 1n
+    if (!joins) merged.push({ ...range })
+    else if (compareAddresses(range.last, before.last) > 0) before.last = range.last
+  }
+  return merged
 }

@@ -1,5 +1,4 @@
 /** JSON values as the server handles them: objects of any kind pass through it with fields that it does not know. */
-import { isDeepStrictEqual } from 'node:util'
 import type { OwnerReference } from '#core/schema/object.ts'
 
 export type Json = null | boolean | number | string | Json[] | JsonObject
@@ -89,16 +88,6 @@ export function setAt(object: JsonObject, path: readonly string[], value: Json):
   let at = object
   for (const key of path.slice(0, -1)) at = ensureObject(at, key)
   at[path.at(-1)!] = value
-}
-
-/** Whether two values are the same JSON; fields that are undefined do not count. */
-export function sameJson(a: unknown, b: unknown): boolean {
-  if (isDeepStrictEqual(a, b)) return true
-  return isDeepStrictEqual(plain(a), plain(b))
-}
-
-function plain(value: unknown): unknown {
-  return value === undefined ? undefined : (JSON.parse(JSON.stringify(value)) as unknown)
 }
 
 /** A value as a cell or message shows it: text as it is, anything else as JSON, nothing for undefined. */

@@ -3,6 +3,7 @@
  * read before a write still holds when it is written.
  */
 import { randomBytes, randomUUID } from 'node:crypto'
+import { equalJson } from '#core/lib/json.ts'
 import {
   alreadyExists,
   badRequest,
@@ -14,7 +15,7 @@ import {
   type Cause,
 } from './api-error.ts'
 import { timestamp, type Cluster } from './cluster.ts'
-import { isObject, sameJson, type Json, type JsonObject, type Metadata, type Resource, show } from './json.ts'
+import { isObject, type Json, type JsonObject, type Metadata, type Resource, show } from './json.ts'
 import { validateMetadata } from './meta-validation.ts'
 import { apiVersionOf, keyOf, type ResourceType } from './resource-type.ts'
 import { prepareFields } from './schema/prepare-fields.ts'
@@ -117,11 +118,11 @@ export function update(
   if (part === 'main') type.strategy.defaults?.(object)
   check(type, object, previous)
   if (type.generation) {
-    const changed = part === 'main' && !sameJson(specOf(type, object), specOf(type, previous))
+    const changed = part === 'main' && !equalJson(specOf(type, object), specOf(type, previous))
     object.metadata.generation = (previous.metadata.generation ?? 1) + (changed ? 1 : 0)
   }
   object.apiVersion = previous.apiVersion
-  if (options.dryRun === true || sameJson(object, previous)) return asVersion(object, target)
+  if (options.dryRun === true || equalJson(object, previous)) return asVersion(object, target)
   // The last finalizer of an object that waits for its deletion is gone: so is the object.
   if (object.metadata.deletionTimestamp !== undefined && !held(object)) {
     cluster.store.remove(key, object)
@@ -167,7 +168,7 @@ export function remove(
     if (type.generation) marked.metadata.generation = (marked.metadata.generation ?? 1) + 1
     if (key === '/namespaces') marked['status'] = { phase: 'Terminating' }
   }
-  if (!sameJson(marked, object)) cluster.store.put(key, marked, object)
+  if (!equalJson(marked, object)) cluster.store.put(key, marked, object)
   return { object: asVersion(marked, target), gone: false }
 }
 

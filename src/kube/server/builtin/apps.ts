@@ -1,4 +1,5 @@
 /** apps/v1: Deployment and ReplicaSet. They are stored and validated here; other programs act on them. */
+import { equalJson } from '#core/lib/json.ts'
 import { invalidValue, requiredValue, type Cause } from '../api-error.ts'
 import {
   ensureObject,
@@ -6,7 +7,6 @@ import {
   numberAt,
   objectAt,
   objectsAt,
-  sameJson,
   stringAt,
   stringsAt,
   type JsonObject,
@@ -135,7 +135,7 @@ function validateWorkload(object: Resource, previous: Resource | undefined): Cau
       )
     }
   }
-  if (previous !== undefined && !sameJson(objectAt(previous, 'spec')['selector'], selector))
+  if (previous !== undefined && !equalJson(objectAt(previous, 'spec')['selector'], selector))
     causes.push(invalidValue('spec.selector', selector, 'field is immutable'))
   causes.push(...validatePodSpec(objectAt(objectAt(spec, 'template'), 'spec'), 'spec.template.spec'))
   return causes

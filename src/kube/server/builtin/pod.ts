@@ -1,11 +1,11 @@
 /** Pod. No kubelet works on the pods here: they are what a workload controller makes of them. */
+import { equalJson } from '#core/lib/json.ts'
 import { invalidValue } from '../api-error.ts'
 import {
   ensureObject,
   numberAt,
   objectAt,
   objectsAt,
-  sameJson,
   stringAt,
   type JsonObject,
   type Resource,
@@ -43,7 +43,7 @@ export const pods: ResourceType = resourceType({
       }
       const ports = (one: JsonObject) =>
         objectsAt(one, 'containers').map((container) => container['ports'] ?? null)
-      if (previous !== undefined && !sameJson(ports(before), ports(spec))) {
+      if (previous !== undefined && !equalJson(ports(before), ports(spec))) {
         causes.push({
           reason: 'FieldValueForbidden',
           field: 'spec',

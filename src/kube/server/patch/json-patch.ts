@@ -1,6 +1,7 @@
 /** JSON Patch (RFC 6902) on plain JSON. The document is changed in place; it is thrown away when an operation fails. */
+import { equalJson } from '#core/lib/json.ts'
 import { ApiError, badRequest } from '../api-error.ts'
-import { isObject, sameJson, type Json, type JsonObject } from '../json.ts'
+import { isObject, type Json, type JsonObject } from '../json.ts'
 
 const operationsMax = 10_000
 
@@ -50,7 +51,7 @@ function apply(root: { document: Json }, operation: JsonObject): void {
     }
     case 'test':
       // RFC 6902 §4.6; a missing value equals null, as in the library that Kubernetes uses.
-      if (!sameJson(get(root, path) ?? null, value ?? null))
+      if (!equalJson(get(root, path) ?? null, value ?? null))
         throw failed(`testing value ${path} failed: test failed`)
       return
     default:

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { mergePatch } from '#core/lib/json.ts'
 import { ApiError } from '../api-error.ts'
 import type { Json, JsonObject } from '../json.ts'
 import { jsonPatch } from './json-patch.ts'
-import { mergePatch } from './merge-patch.ts'
 import { strategicMerge } from './strategic-merge.ts'
 
 const jsonPatches: { name: string; before: JsonObject; patch: Json; after: JsonObject | number }[] = [

@@ -1,12 +1,12 @@
 /** Patch requests of all four kinds: read the patch, make the new object, write it by the way of every update. */
 import { parseAllDocuments } from 'yaml'
+import { mergePatch } from '#core/lib/json.ts'
 import { badRequest, conflict, notFound, unsupportedMediaType } from '../api-error.ts'
 import type { Cluster } from '../cluster.ts'
 import { isObject, type Json, type JsonObject, type Resource } from '../json.ts'
 import { keyOf } from '../resource-type.ts'
 import { asVersion, update, type Part, type Target, type WriteOptions } from '../write.ts'
 import { jsonPatch } from './json-patch.ts'
-import { mergePatch } from './merge-patch.ts'
 import { applyObject, type ApplyOptions } from './server-side-apply.ts'
 import { strategicMerge } from './strategic-merge.ts'
 
@@ -65,7 +65,7 @@ export function patchedObject(
   if (!isObject(patch)) throw badRequest('the patch is not an object')
   switch (contentType) {
     case 'application/merge-patch+json':
-      return mergePatch(copy, patch)
+      return mergePatch(copy, patch) as JsonObject
     case 'application/strategic-merge-patch+json':
       return strategicMerge(copy, patch, mergeKeys)
     default:

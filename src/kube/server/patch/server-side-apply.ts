@@ -5,10 +5,11 @@
  *
  * Deviation from the real server: fields written by create, update and patch are not tracked; they belong to nobody.
  */
+import { equalJson } from '#core/lib/json.ts'
 import { compareText } from '#core/lib/order.ts'
 import { ApiError, badRequest } from '../api-error.ts'
 import { timestamp, type Cluster } from '../cluster.ts'
-import { isObject, sameJson, type Json, type JsonObject, type Resource, show } from '../json.ts'
+import { isObject, type Json, type JsonObject, type Resource, show } from '../json.ts'
 import { keyOf } from '../resource-type.ts'
 import { asVersion, create, update, type Part, type Target, type WriteOptions } from '../write.ts'
 import { metadataMergeKeys, type MergeKeys } from './strategic-merge.ts'
@@ -72,7 +73,7 @@ export function applyObject(
     keys,
   )
   const merged = mergeApplied(pruned, withoutIdentity(applied), '', keys)
-  const same = mine !== undefined && sameJson(mine['fieldsV1'], fields)
+  const same = mine !== undefined && equalJson(mine['fieldsV1'], fields)
   const rest = entries
     .filter((one) => one !== mine)
     .map((one) => (conflicts.length === 0 ? one : { ...one, fieldsV1: withoutPaths(one, conflicts) }))
@@ -135,7 +136,7 @@ function mergeApplied(live: JsonObject, applied: JsonObject, path: string, keys:
       const list = [...before]
       for (const element of value) {
         if (mergeKeys.length === 0 || !isObject(element)) {
-          if (!list.some((one) => sameJson(one, element))) list.push(element)
+          if (!list.some((one) => equalJson(one, element))) list.push(element)
           continue
         }
         const id = elementId(element, mergeKeys)
@@ -224,7 +225,7 @@ function conflictsWith(
         return conflictsWith(a, b, found, element, at, keys)
       })
     }
-    return sameJson(before, after) ? [] : [`.${at}`]
+    return equalJson(before, after) ? [] : [`.${at}`]
   })
 }
 

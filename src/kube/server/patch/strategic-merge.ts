@@ -2,8 +2,9 @@
  * Strategic merge patch: a merge patch that knows which lists are maps by a key (containers by name) and which are
  * sets (finalizers), with the directives `$patch`, `$retainKeys`, `$setElementOrder/…` and `$deleteFromPrimitiveList/…`.
  */
+import { equalJson } from '#core/lib/json.ts'
 import { badRequest } from '../api-error.ts'
-import { isObject, sameJson, type Json, type JsonObject } from '../json.ts'
+import { isObject, type Json, type JsonObject } from '../json.ts'
 
 /** Merge keys by list path without indices (`spec.ports`); the first key counts. An empty array: a set of plain values. */
 export type MergeKeys = Record<string, string[]>
@@ -65,7 +66,7 @@ function deleteFromSets(result: JsonObject, patch: JsonObject): void {
     const list = result[name.slice(prefix.length)]
     if (!Array.isArray(value)) throw badRequest(`${name} must be a list`)
     if (Array.isArray(list)) {
-      result[name.slice(prefix.length)] = list.filter((one) => !value.some((gone) => sameJson(one, gone)))
+      result[name.slice(prefix.length)] = list.filter((one) => !value.some((gone) => equalJson(one, gone)))
     }
   }
 }
@@ -97,7 +98,7 @@ function ordered(list: Json[], order: Json[], key: string | undefined): Json[] {
 
 function mergeSet(before: Json[], added: Json[]): Json[] {
   const result = [...before]
-  for (const value of added) if (!result.some((one) => sameJson(one, value))) result.push(value)
+  for (const value of added) if (!result.some((one) => equalJson(one, value))) result.push(value)
   return result
 }
 
@@ -114,7 +115,7 @@ function mergeList(before: Json[], patch: Json[], key: string, path: string, key
     const id = change[key]
     if (id === undefined)
       throw badRequest(`map: ${JSON.stringify(change)} does not contain declared merge key: ${key}`)
-    const same = (one: Json) => isObject(one) && sameJson(one[key], id)
+    const same = (one: Json) => isObject(one) && equalJson(one[key], id)
     if (change['$patch'] === 'delete') {
       result = result.filter((one) => !same(one))
       continue

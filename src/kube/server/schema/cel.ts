@@ -1,6 +1,7 @@
 /** Evaluates CEL expressions on JSON values. Integers and doubles are both numbers here; JSON does not tell them apart. */
+import { equalJson } from '#core/lib/json.ts'
 import { compareText } from '#core/lib/order.ts'
-import { isObject, sameJson, type Json } from '../json.ts'
+import { isObject, type Json } from '../json.ts'
 import type { BinaryOperator, Expression } from './cel-parser.ts'
 import { regularExpression } from './regular-expression.ts'
 
@@ -55,11 +56,11 @@ function binary(operator: BinaryOperator, left: Expression, right: Expression, v
   const b = evaluate(right, variables)
   switch (operator) {
     case '==':
-      return sameJson(a, b)
+      return equalJson(a, b)
     case '!=':
-      return !sameJson(a, b)
+      return !equalJson(a, b)
     case 'in':
-      if (Array.isArray(b)) return b.some((one) => sameJson(one, a))
+      if (Array.isArray(b)) return b.some((one) => equalJson(one, a))
       if (isObject(b)) return typeof a === 'string' && Object.hasOwn(b, a)
       throw new CelError('"in" needs a list or a map')
     case '<':

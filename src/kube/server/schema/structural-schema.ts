@@ -2,8 +2,9 @@
  * OpenAPI v3 structural schemas as CustomResourceDefinitions carry them: pruning, defaulting, validation. Values
  * come from users; the schemas were checked when their definition was accepted.
  */
+import { equalJson } from '#core/lib/json.ts'
 import { duplicateValue, invalidValue, requiredValue, unsupportedValue, type Cause } from '../api-error.ts'
-import { isObject, sameJson, type Json, type JsonObject, show } from '../json.ts'
+import { isObject, type Json, type JsonObject, show } from '../json.ts'
 import { checkRules } from './cel-rules.ts'
 import { formatProblem } from './formats.ts'
 import { regularExpression } from './regular-expression.ts'
@@ -82,7 +83,7 @@ function visit(schema: JsonObject, value: Json | undefined, path: string, causes
     })
     return
   }
-  if (Array.isArray(schema['enum']) && !schema['enum'].some((one) => sameJson(one, value))) {
+  if (Array.isArray(schema['enum']) && !schema['enum'].some((one) => equalJson(one, value))) {
     causes.push(unsupportedValue(field, value, schema['enum'].map(String)))
   }
   if (typeof value === 'string') visitString(schema, value, field, causes)
