@@ -3,8 +3,17 @@
  * anyone: the lab's own process, its namespaces, and a mark that all its processes carry in their environment.
  */
 import { randomUUID } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { deleteNamespaces } from './namespaces.ts'
 
@@ -160,6 +169,15 @@ async function removeAll(name: string, state: StateFile | undefined): Promise<vo
     await deleteNamespaces(state.namespaces)
   }
   rmSync(join(labsFolder, name), { recursive: true, force: true })
+  for (const folder of [labsFolder, dirname(labsFolder)]) removeIfEmpty(folder)
+}
+
+function removeIfEmpty(folder: string): void {
+  try {
+    rmdirSync(folder)
+  } catch (error) {
+    if (!['ENOTEMPTY', 'ENOENT', 'EBUSY'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+  }
 }
 
 /** Ends every process with the mark: SIGTERM, and SIGKILL to those that are left after a while. */
