@@ -1,5 +1,6 @@
-/** Waiting for something that another process or the event loop brings about. */
+/** Waiting for what another process or the event loop brings about, without guessing how long that takes. */
 import assert from 'node:assert/strict'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 /** Waits until `fact` holds, at most ten seconds; `explain` says what is instead. */
 export async function until(
@@ -10,6 +11,49 @@ export async function until(
   const end = Date.now() + 10_000
   while (!(await fact())) {
     if (Date.now() > end) assert.fail(`not in time: ${what} ${JSON.stringify(await explain())}`)
-    await new Promise((resolve) => setTimeout(resolve, 10))
+    await sleep(5)
   }
+}
+
+/** Tries until `probe` passes, and fails with what it last failed with. */
+export async function eventually<T>(
+  what: string,
+  probe: () => T | Promise<T>,
+  timeoutMs = 15_000,
+): Promise<T> {
+  const deadline = Date.now() + timeoutMs
+  for (;;) {
+    try {
+      return await probe()
+    } catch (error) {
+      if (Date.now() > deadline) throw new Error(`${what}: not within ${timeoutMs} ms`, { cause: error })
+      await sleep(50)
+    }
+  }
+}
+
+/** Tries until `probe` gives something: neither undefined nor false. A failure of it counts as nothing. */
+export function untilGiven<T>(
+  what: string,
+  probe: () => Promise<T | undefined | false>,
+  timeoutMs = 20_000,
+): Promise<T> {
+  return eventually(
+    what,
+    async () => {
+      const given = await probe()
+      assert.ok(given !== undefined && given !== false, 'there is nothing')
+      return given
+    },
+    timeoutMs,
+  )
+}
+
+/** Fails as soon as `probe` does, within `ms`. */
+export async function throughout(ms: number, probe: () => void | Promise<void>): Promise<void> {
+  const deadline = Date.now() + ms
+  do {
+    await probe()
+    await sleep(100)
+  } while (Date.now() < deadline)
 }

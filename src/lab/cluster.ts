@@ -3,13 +3,13 @@
  * for the rest of Kubernetes (kubelets, workload controllers, service proxy).
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parse, stringify } from 'yaml'
 import { rfc3339Seconds } from '#core/lib/time.ts'
 import type { Node } from '#core/schema/kubernetes.ts'
 import { hostnameLabel, osLabel } from '#core/schema/well-known.ts'
+import { freePort } from '#host/free-port.ts'
 import { KubeClient } from '#kube/client/client.ts'
 import { loadKubeconfig } from '#kube/client/kubeconfig.ts'
 import { resourceTypes } from '#kube/client/resource.ts'
@@ -117,19 +117,6 @@ export async function startCluster(
       client.close()
     },
   }
-}
-
-/** A port of loopback that was free a moment ago. */
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', resolve)
-  })
-  const address = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  if (address === null || typeof address === 'string') throw new Error('no free port on loopback')
-  return address.port
 }
 
 /** Waits for the kubeconfig that the API server writes and for its first answer. */

@@ -7,6 +7,7 @@ import { describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { memoryFiles } from '#host/files-memory.ts'
 import { systemFiles, type Files } from '#host/files.ts'
+import { until } from '../until.testing.ts'
 
 contract('files in memory', async (body) => body(memoryFiles(), '/folder'))
 contract('files on disk', (body) => inFolder((folder) => body(systemFiles, folder)))
@@ -28,7 +29,7 @@ it('notices a file that another program writes in place', async () => {
     let changes = 0
     const watch = systemFiles.watch(path, () => changes++)
     await writeFile(path, 'a: 1')
-    await until(() => changes > 0)
+    await until(() => changes > 0, 'the change is told')
     watch.close()
   })
 })
@@ -61,7 +62,7 @@ function contract(
         for (const change of [() => files.write(`${folder}/a`, '1'), () => files.remove(`${folder}/a`)]) {
           const before = changes
           await change()
-          await until(() => changes > before)
+          await until(() => changes > before, 'the change is told')
           await sleep(60)
         }
         watch.close()
@@ -79,13 +80,5 @@ async function inFolder(body: (folder: string) => Promise<void>): Promise<void> 
     await body(folder)
   } finally {
     await rm(folder, { recursive: true })
-  }
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  const deadline = performance.now() + 5_000
-  while (!condition()) {
-    assert.ok(performance.now() < deadline, 'waited 5 s')
-    await sleep(2)
   }
 }

@@ -6,7 +6,6 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { getJson } from '#api/contract/client.ts'
@@ -25,6 +24,7 @@ import { runController } from '#daemon/controller-daemon.ts'
 import { createLogger } from '#daemon/log.ts'
 import { runRouter } from '#daemon/router-daemon.ts'
 import { runSpeaker } from '#daemon/speaker-daemon.ts'
+import { freePort } from '#host/free-port.ts'
 import { KubeClient } from '#kube/client/client.ts'
 import { loadKubeconfig } from '#kube/client/kubeconfig.ts'
 import { typeOf } from '#kube/client/resource.ts'
@@ -203,14 +203,4 @@ export async function clusterBed(): Promise<ClusterBed> {
       rmSync(directory, { recursive: true, force: true })
     },
   }
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer()
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }

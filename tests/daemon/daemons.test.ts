@@ -8,15 +8,10 @@ import { address } from '#core/net/address.ts'
 import type { EndpointSlice, Service } from '#core/schema/kubernetes.ts'
 import type { NodeState } from '#core/schema/node-state.ts'
 import type { KubeObject } from '#core/schema/object.ts'
+import { freePort } from '#host/free-port.ts'
 import { resourceTypes } from '#kube/client/resource.ts'
 import { until } from '../until.testing.ts'
-import {
-  clusterBed,
-  freePort,
-  type ClusterBed,
-  type Daemon,
-  type KillableDaemon,
-} from './cluster-bed.testing.ts'
+import { clusterBed, type ClusterBed, type Daemon, type KillableDaemon } from './cluster-bed.testing.ts'
 
 const hasIpv6 = Object.values(networkInterfaces()).some((entries) =>
   entries?.some((e) => e.address === '::1'),

@@ -62,7 +62,7 @@ test('creates the object, writes a change of state once, and the last state when
 
 test('writes the newest state when the server is back', async (t) => {
   const outage = api.outage
-  if (outage === undefined) return
+  if (outage === undefined) return t.skip('the API server is not ours to stop')
   let status: NodeStateStatus = { problems: [problem('before')] }
   const failures: string[] = []
   const writer = new NodeStateWriter({

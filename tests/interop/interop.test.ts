@@ -5,9 +5,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { LabProcess } from '#lab/processes.ts'
+import { untilGiven } from '../until.testing.ts'
 import { engines, theirRoutes, type TestFamily } from './engines.ts'
 import {
-  eventually,
   heraldAsn,
   neighbourAsn,
   ourRoutes,
@@ -29,31 +29,31 @@ async function withPair(options: PairOptions, body: (pair: Pair) => Promise<void
 }
 
 function up(pair: Pair): Promise<unknown> {
-  return eventually(
+  return untilGiven(
     'established on both sides',
     async () => (await pair.session()).state === 'established' && pair.established(),
-    30,
+    30_000,
   )
 }
 
 /** Waits until the session's last error says `what`: others, such as a refused connection, may come before it. */
-function lastError(pair: Pair, what: RegExp, seconds?: number) {
+function lastError(pair: Pair, what: RegExp, timeoutMs?: number) {
   const matching = async () => {
     const { lastError: error } = await pair.session()
     return error !== undefined && what.test(error.message) && error
   }
-  return eventually(`an error that says ${what.source}`, matching, seconds)
+  return untilGiven(`an error that says ${what.source}`, matching, timeoutMs)
 }
 
 /** Starts a process again that was killed, once it is gone. */
 async function restart(process: LabProcess): Promise<void> {
-  await eventually('the killed process is gone', () => Promise.resolve(process.pid === undefined))
+  await untilGiven('the killed process is gone', () => Promise.resolve(process.pid === undefined))
   process.start()
 }
 
 async function exchangesRoutes(pair: Pair, version: 4 | 6): Promise<void> {
   for (const family of families) {
-    const ours = await eventually(`the neighbour has our ${family}`, () =>
+    const ours = await untilGiven(`the neighbour has our ${family}`, () =>
       pair.seenByNeighbour(ourRoutes.prefixes[family]),
     )
     assert.deepEqual(
@@ -71,7 +71,7 @@ async function exchangesRoutes(pair: Pair, version: 4 | 6): Promise<void> {
       ours.communities.map((c) => (c === 'no-export' ? '65535:65281' : c)).toSorted(),
       [...ourRoutes.communities].toSorted(),
     )
-    const theirs = await eventually(`we have their ${family}`, async () =>
+    const theirs = await untilGiven(`we have their ${family}`, async () =>
       (await pair.received()).find(({ prefix }) => prefix === theirRoutes.prefixes[family]),
     )
     assert.equal(theirs.asPath, String(neighbourAsn))
@@ -96,7 +96,7 @@ for (const engine of engines) {
 
           const before = await pair.session()
           pair.reconfigure({ prefixes: [ourRoutes.prefixes['ipv6/unicast']] })
-          await eventually(
+          await untilGiven(
             'our IPv4 route is withdrawn',
             async () => (await pair.seenByNeighbour(ourRoutes.prefixes['ipv4/unicast'])) === undefined,
           )
@@ -104,16 +104,16 @@ for (const engine of engines) {
           await pair.withdrawTheirs()
           // FRR sends a neighbour's own routes back to it; those are not its own.
           const theirs = new Set<string>(Object.values(theirRoutes.prefixes))
-          await eventually('their routes are withdrawn', async () =>
+          await untilGiven('their routes are withdrawn', async () =>
             (await pair.received()).every(({ prefix }) => !theirs.has(prefix)),
           )
           assert.equal((await pair.session()).since, before.since, 'the session was not touched')
 
           const [daemon] = pair.neighbour.processes.slice(-1)
           daemon!.kill('SIGKILL')
-          await eventually('Herald sees the loss', async () => (await pair.session()).state !== 'established')
+          await untilGiven('Herald sees the loss', async () => (await pair.session()).state !== 'established')
           await restart(daemon!)
-          await eventually('it takes its configuration', () => pair.neighbourRestarted())
+          await untilGiven('it takes its configuration', () => pair.neighbourRestarted())
           await up(pair)
         })
       })
@@ -124,7 +124,7 @@ for (const engine of engines) {
           await exchangesRoutes(pair, version)
           const [herald] = pair.herald.processes
           herald!.kill('SIGKILL')
-          await eventually('the neighbour sees the loss', async () => !(await pair.established()))
+          await untilGiven('the neighbour sees the loss', async () => !(await pair.established()))
           await restart(herald!)
           await up(pair)
           await exchangesRoutes(pair, version)
@@ -167,7 +167,7 @@ for (const engine of engines) {
           const [daemon] = pair.neighbour.processes.slice(-1)
           daemon!.kill('SIGSTOP')
           try {
-            await lastError(pair, /Hold Timer Expired/i, 8)
+            await lastError(pair, /Hold Timer Expired/i, 8_000)
           } finally {
             daemon!.kill('SIGCONT')
           }
@@ -181,7 +181,7 @@ for (const engine of engines) {
           const [herald] = pair.herald.processes
           herald!.kill('SIGSTOP')
           try {
-            await eventually('the neighbour gives up', async () => !(await pair.established()), 8)
+            await untilGiven('the neighbour gives up', async () => !(await pair.established()), 8_000)
           } finally {
             herald!.kill('SIGCONT')
           }

@@ -2,7 +2,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { stringify } from 'yaml'
 import { getJson } from '#api/contract/client.ts'
 import {
@@ -71,27 +70,6 @@ export function skipReason(engine: Engine): string | false {
   return find(engine.program) === undefined
     ? `needs ${engine.program}: npm test installs it on Debian as root`
     : false
-}
-
-/** Polls until `condition` gives something, for at most `seconds`. */
-export async function eventually<T>(
-  what: string,
-  condition: () => Promise<T | undefined | false>,
-  seconds = 20,
-): Promise<T> {
-  const until = Date.now() + 1000 * seconds
-  let last: unknown
-  for (;;) {
-    try {
-      const value = await condition()
-      if (value !== undefined && value !== false) return value
-      last = undefined
-    } catch (error) {
-      last = error
-    }
-    if (Date.now() > until) throw new Error(`not within ${seconds} s: ${what}`, { cause: last })
-    await sleep(100)
-  }
 }
 
 let labs = 0

@@ -1,12 +1,12 @@
 /** The API server that the suite talks to: the embedded one, or a real one where KUBEBUILDER_ASSETS points at its binaries. */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { prefix } from '#core/net/prefix.ts'
+import { freePort } from '#host/free-port.ts'
 import { startKubeServer } from '#kube/server/server.ts'
 
 export interface Output {
@@ -167,12 +167,4 @@ export async function realTarget(): Promise<Target> {
   }
   await target.close()
   throw new Error('the real API server did not become ready within a minute')
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  return typeof address === 'object' && address !== null ? address.port : 0
 }

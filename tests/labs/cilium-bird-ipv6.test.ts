@@ -6,7 +6,8 @@ import { address, versionOf } from '#core/net/address.ts'
 import { hostPrefix } from '#core/net/prefix.ts'
 import { httpGet } from '#lab/http-probe.ts'
 import type { RunningLab } from '#lab/lab.ts'
-import { eventually, kubectl, nextHops, skipReason, startLab } from './lab.testing.ts'
+import { eventually } from '../until.testing.ts'
+import { kubectl, nextHops, skipReason, startLab } from './lab.testing.ts'
 
 const folder = resolve(import.meta.dirname, '../../labs/cilium-bird-ipv6')
 

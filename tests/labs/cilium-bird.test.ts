@@ -7,16 +7,15 @@ import { httpGet } from '#lab/http-probe.ts'
 import type { RunningLab } from '#lab/lab.ts'
 import { listNamespaces } from '#lab/namespaces.ts'
 import type { LabProcess } from '#lab/processes.ts'
+import { eventually, throughout } from '../until.testing.ts'
 import {
   assertNothingLeft,
-  eventually,
   kubectl,
   labName,
   labProcess,
   nextHops,
   skipReason,
   startLab,
-  throughout,
 } from './lab.testing.ts'
 
 const folder = resolve(import.meta.dirname, '../../labs/cilium-bird')

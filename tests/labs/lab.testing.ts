@@ -1,10 +1,9 @@
-/** What the tests of labs share: whether labs can run here, names of their own, waiting without guessing. */
+/** What the tests of labs share: whether labs can run here, names of their own. */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { find, labUp, missingForLab, type LabOptions, type RunningLab } from '#lab/lab.ts'
 import { listNamespaces, runInside } from '#lab/namespaces.ts'
 import { loadTopology } from '#lab/topology.ts'
@@ -30,32 +29,6 @@ export function labName(): string {
 export function startLab(folder: string, options: LabOptions = {}): Promise<RunningLab> {
   const progress = { step: () => {}, warning: () => {} }
   return labUp(folder, { name: labName(), restartAfterMs: false, ...options }, progress)
-}
-
-/** Tries until `probe` passes, and fails with what it last failed with. */
-export async function eventually<T>(
-  what: string,
-  probe: () => T | Promise<T>,
-  timeoutMs = 15_000,
-): Promise<T> {
-  const deadline = Date.now() + timeoutMs
-  for (;;) {
-    try {
-      return await probe()
-    } catch (error) {
-      if (Date.now() > deadline) throw new Error(`${what}: not within ${timeoutMs} ms`, { cause: error })
-      await sleep(50)
-    }
-  }
-}
-
-/** Fails as soon as `probe` does, within `ms`. */
-export async function throughout(ms: number, probe: () => void | Promise<void>): Promise<void> {
-  const deadline = Date.now() + ms
-  do {
-    await probe()
-    await sleep(100)
-  } while (Date.now() < deadline)
 }
 
 /** Nothing on this machine bears the lab's name. */

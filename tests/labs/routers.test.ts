@@ -5,7 +5,8 @@ import { after, before, describe, test } from 'node:test'
 import { address } from '#core/net/address.ts'
 import { LabRunning, labDown, listLabs, type RunningLab } from '#lab/lab.ts'
 import { dialInside, listNamespaces, runInside } from '#lab/namespaces.ts'
-import { assertNothingLeft, eventually, labName, labProcess, skipReason, startLab } from './lab.testing.ts'
+import { eventually } from '../until.testing.ts'
+import { assertNothingLeft, labName, labProcess, skipReason, startLab } from './lab.testing.ts'
 
 const folder = join(import.meta.dirname, 'four-routers')
 const skip = skipReason(folder)

@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { test, type TestContext } from 'node:test'
 import type { KubeObject } from '#core/schema/object.ts'
+import { until } from '../../../tests/until.testing.ts'
 import { parseEndpoint } from './access.ts'
 import { KubeClient } from './client.ts'
 import { Reflector } from './reflector.ts'
@@ -91,14 +92,6 @@ function send(response: ServerResponse, type: string, object: unknown): void {
 function status(response: ServerResponse, code: number, reason: string): void {
   response.statusCode = code
   response.end(JSON.stringify({ kind: 'Status', code, reason, message: reason }))
-}
-
-async function until(fact: () => boolean, what: string): Promise<void> {
-  const end = Date.now() + 5_000
-  while (!fact()) {
-    assert.ok(Date.now() < end, `in time: ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 2))
-  }
 }
 
 const isWatch = (url: URL) => url.searchParams.get('watch') === '1'

@@ -1,0 +1,13 @@
+/** Ports for servers that must be told their port before they start. */
+import { once } from 'node:events'
+import { createServer, type AddressInfo } from 'node:net'
+
+/** A TCP port of 127.0.0.1 that was free a moment ago: nothing keeps another process from taking it. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
