@@ -8,7 +8,7 @@ import type { PeerRow, RouteRow, ServiceRow } from '#api/contract/contract.ts'
 import { serveApi, type ApiBackend } from '#api/server.ts'
 import { Failure } from './failure.ts'
 import { runProgram, type Actions } from './program.ts'
-import { peersTable } from './views.ts'
+import { peersTable, servicesTable } from './views.ts'
 
 const now = Date.parse('2026-11-21T10:00:00Z')
 const reason = { rule: 'SelectedByServiceSelector', message: 'selected by app=nginx' }
@@ -131,10 +131,25 @@ test('get prints what the API answers, in every format', async () => {
       /20\.0\.10\.1\/32 +0\.0\.0\.0 +1m10s +\[\{Origin: i\} \{Nexthop: 0\.0\.0\.0\} \{Communities: 65100:99\}\]/,
     )
     const services = await run(['get', 'services', 'nginx'], server)
-    assert.match(services.out, /10\.11\.0\.9,fd00::9 +1\/2 nodes, 1 peers +selected by app=nginx/)
+    assert.match(
+      services.out,
+      /10\.11\.0\.9,fd00::9 +1\/2 nodes, 1 peer +selected by app=nginx.*; not from 1 node: no instance/,
+    )
+    await assert.rejects(
+      run(['get', 'services', 'nowhere'], server),
+      (error: Failure) => error.code === 4 && error.message.includes('"nowhere"'),
+    )
     const other = await run(['get', 'peers', '--node', 'elsewhere'], server)
     assert.deepEqual([other.out, other.err.split('\n')[0]], ['', 'Nothing found.'])
   })
+})
+
+test('nodes that announce a Service for the same reason are named together', () => {
+  const item = { prefix: '10.11.0.9/32', peer: '172.18.0.10', reasons: [reason] }
+  const nodes = ['a', 'b'].map((node) => ({ node, announced: [item], withheld: [] }))
+  const text = servicesTable([{ ...service, nodes }], true)
+  assert.equal(text.split('\n')[1]?.match(/selected by app=nginx/g)?.length, 1)
+  assert.match(text, /from pool demo; all 2 nodes: 10\.11\.0\.9\/32 is announced to 172\.18\.0\.10, since/)
 })
 
 test('a watch prints the list and then each change', async () => {
@@ -185,6 +200,7 @@ test('failures are one sentence with a hint and a documented exit code', async (
     { args: ['get', 'pears'], code: 2, says: /unknown command 'pears'/ },
     { args: ['get', 'peers', '-o', 'xml'], code: 2, says: /xml/ },
     { args: ['speaker', '--node', 'a', '--dialect', 'klingon'], code: 2, says: /klingon/ },
+    { args: ['get', 'routes', '--prefix', '10.0.0.0'], code: 2, says: /write it as 10\.0\.0\.0\/32/ },
     { args: ['router'], code: 2, says: /--config/ },
     { args: [], code: 2, says: /which command/ },
   ]

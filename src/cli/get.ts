@@ -12,6 +12,7 @@ import {
   type RouteQuery,
   type ServiceRow,
 } from '#api/contract/contract.ts'
+import { parsePrefix } from '#core/net/prefix.ts'
 import { exitCodes, Failure } from './failure.ts'
 import { peersTable, routesTable, servicesTable } from './views.ts'
 
@@ -45,11 +46,13 @@ export function getPeers(options: GetOptions & { node?: string }, terminal: Term
   )
 }
 
-export function getRoutes(options: GetOptions, query: RouteQuery, terminal: Terminal): Promise<void> {
+export async function getRoutes(options: GetOptions, query: RouteQuery, terminal: Terminal): Promise<void> {
+  const prefix = query.prefix === undefined ? undefined : parsePrefix(query.prefix, { strict: true })
+  if (prefix?.ok === false) throw new Failure(prefix.error, { code: exitCodes.usage })
   const parameters = new URLSearchParams(
     Object.entries(query).filter((entry): entry is [string, string] => entry[1] !== undefined),
   )
-  return show(options, `/v1/routes?${parameters.toString()}`, routeRowSchema, terminal, (rows, wide) =>
+  await show(options, `/v1/routes?${parameters.toString()}`, routeRowSchema, terminal, (rows, wide) =>
     routesTable(rows, query.view, terminal.now(), wide),
   )
 }
@@ -61,7 +64,9 @@ export function getServices(
   const wanted = (row: ServiceRow) =>
     (options.namespace === undefined || row.namespace === options.namespace) &&
     (options.name === undefined || row.name === options.name)
-  return show(options, '/v1/services', serviceRowSchema, terminal, servicesTable, wanted)
+  const missing =
+    options.name === undefined ? undefined : `there is no Service "${options.name}" of type LoadBalancer`
+  return show(options, '/v1/services', serviceRowSchema, terminal, servicesTable, wanted, missing)
 }
 
 async function show<T extends z.ZodType>(
@@ -71,6 +76,8 @@ async function show<T extends z.ZodType>(
   terminal: Terminal,
   table: (rows: z.output<T>[], wide: boolean) => string,
   wanted: (row: z.output<T>) => boolean = () => true,
+  /** Why it is an error to find nothing; a watch waits for it to come. */
+  missing?: string,
 ): Promise<void> {
   const schema = listSchema(row)
   const print = (list: List<z.output<T>>) => {
@@ -84,6 +91,9 @@ async function show<T extends z.ZodType>(
   if (!options.watch) {
     const answer = await getJson(options.server, path, schema)
     if (!answer.ok) throw failureOf(answer.error)
+    if (missing !== undefined && !answer.value.items.some(wanted)) {
+      throw new Failure(missing, { hint: '`herald get services` lists them', code: exitCodes.notFound })
+    }
     print(answer.value)
     return
   }

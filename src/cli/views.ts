@@ -85,7 +85,7 @@ export function servicesTable(services: readonly ServiceRow[], wide: boolean): s
     const announced =
       announcing.length === 0
         ? 'no'
-        : `${announcing.length}/${service.nodes.length} nodes, ${sessions.size} peers`
+        : `${announcing.length}/${count(service.nodes.length, 'node')}, ${count(sessions.size, 'peer')}`
     return [
       service.namespace,
       service.name,
@@ -124,21 +124,40 @@ function attributesText(route: RouteRow): string {
   return `[${parts.join(' ')}]`
 }
 
-/** The reason that a person needs first: why there is no address, else why it is not announced, else why it is. */
+/**
+ * The reason that a person needs first: why there is no address, else why it is announced and why not everywhere, else
+ * why not at all.
+ */
 function mainReason(service: ServiceRow): string {
   if (service.addresses.length === 0) return whyText([service.allocation])
   const announced = service.nodes.flatMap((node) => node.announced)
-  if (announced.length > 0) return whyText(announced[0]!.reasons.slice(0, 1))
-  const withheld = service.nodes.flatMap((node) => node.withheld)
-  return whyText(withheld[0]?.reasons.slice(0, 1) ?? [service.allocation])
+  const silent = service.nodes.filter((node) => node.announced.length === 0)
+  const withheld = silent.flatMap((node) => node.withheld)
+  const whyNot = whyText(withheld[0]?.reasons.slice(0, 1) ?? [service.allocation])
+  if (announced.length === 0) return whyNot
+  const why = whyText(announced[0]!.reasons.slice(0, 1))
+  return withheld.length === 0 ? why : `${why}; not from ${count(silent.length, 'node')}: ${whyNot}`
 }
 
+/** Nodes of one mind are named together. */
 function allReasons(service: ServiceRow): string {
-  const perNode = service.nodes.flatMap((node) => [
-    ...node.announced.map((item) => `${node.node} announces ${item.prefix}: ${whyText(item.reasons)}`),
-    ...node.withheld.map((item) => `${node.node} withholds ${item.prefix ?? 'it'}: ${whyText(item.reasons)}`),
-  ])
-  return [whyText([service.allocation]), ...perNode].join('; ')
+  const nodes = new Map<string, string[]>()
+  const add = (node: string, text: string) => nodes.set(text, [...(nodes.get(text) ?? []), node])
+  for (const { node, announced, withheld } of service.nodes) {
+    for (const { prefix, peer, reasons } of announced)
+      add(node, `${prefix} is announced to ${peer}, since ${whyText(reasons)}`)
+    for (const { prefix, reasons } of withheld)
+      add(node, `${prefix ?? 'it'} is withheld, since ${whyText(reasons)}`)
+  }
+  const parts = [...nodes].map(([text, names]) => {
+    const all = names.length === service.nodes.length && names.length > 1
+    return `${all ? `all ${names.length} nodes` : names.join(', ')}: ${text}`
+  })
+  return [whyText([service.allocation]), ...parts].join('; ')
+}
+
+function count(items: number, noun: string): string {
+  return `${items} ${noun}${items === 1 ? '' : 's'}`
 }
 
 function whyText(reasons: readonly Reason[]): string {

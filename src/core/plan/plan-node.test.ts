@@ -192,6 +192,45 @@ test('withholds what is not ours, has no address, or is not selected, with the r
   ])
 })
 
+test('a Service that is not announced learns from which selector, and what its labels are', () => {
+  const cases: {
+    name: string
+    spec: object
+    labels?: Record<string, string>
+    field: string
+    says: RegExp
+  }[] = [
+    {
+      name: 'other labels',
+      spec: { services: { selector: { matchLabels: { want: 'yes' } } } },
+      labels: { want: 'no' },
+      field: 'spec.services.selector',
+      says: /does not match Service default\/unwanted, which has the labels want=no$/,
+    },
+    {
+      name: 'other addresses',
+      spec: { services: { selector: {}, addresses: ['ClusterIP'] } },
+      field: 'spec.services.addresses',
+      says: /load balancer addresses are not among/,
+    },
+    {
+      name: 'no Services at all',
+      spec: { podCIDR: true },
+      field: 'spec',
+      says: /nothing here selects Services/,
+    },
+  ]
+  for (const { name, spec, labels, field, says } of cases) {
+    const made = plan({
+      custom: [instance, peer, nativeOf('BGPAdvertisement', 'some', spec)],
+      services: [serviceOf('unwanted', ['203.0.113.3'], {}, labels === undefined ? {} : { labels })],
+    })
+    const of = made.instances[0]?.withheld.find(({ prefix }) => prefix === '203.0.113.3/32')
+    assert.equal(of?.reasons[0]?.field, field, name)
+    assert.match(of.reasons[0].message, says, name)
+  }
+})
+
 test('selects Services by name and namespace', () => {
   const selector = {
     matchLabels: { 'io.kubernetes.service.name': 'b', 'io.kubernetes.service.namespace': 'default' },

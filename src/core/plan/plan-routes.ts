@@ -22,7 +22,7 @@ import { attributesOf, mergeAttributes } from './attributes.ts'
 import type { InstancePlan, Withheld } from './node-plan.ts'
 import type { PlanContext } from './plan-context.ts'
 import type { PlannedPeer } from './plan-peers.ts'
-import { selects, serviceRoutes, unselectedServices, type Wish } from './service-routes.ts'
+import { serviceRoutes, unselectedServices, type Wish } from './service-routes.ts'
 
 interface Announcement {
   attributes: OriginatedAttributes
@@ -49,9 +49,7 @@ export function planRoutes(
       else withheld.push(wish.prefix === undefined ? { reasons: wish.reasons } : withoutKind(wish))
     }
   }
-  const isSelected = (view: (typeof context.services)[number]) =>
-    advertisements.some(({ resource }) => selects(resource, view))
-  withheld.push(...unselectedServices(context, instance, isSelected).map(withoutKind))
+  withheld.push(...unselectedServices(context, instance, advertisements).map(withoutKind))
   return { ...canonicalRoutes(table), withheld: canonicalWithheld(withheld, table) }
 }
 

@@ -90,9 +90,9 @@ test('every item of the walk-through points to what the user wrote', () => {
   ])
   const service = { kind: 'Service', namespace: 'default', name: 'nginx' }
   assert.deepEqual(where(instance.routeReasons[0]?.reasons), [
+    [policy, 'spec.virtualRouters[0].serviceSelector'],
     [service, 'status.loadBalancer.ingress[0].ip'],
     [service, 'spec.externalTrafficPolicy'],
-    [policy, 'spec.virtualRouters[0].serviceSelector'],
   ])
   assert.deepEqual(where(instance.routeReasons[1]?.reasons), [
     [{ kind: 'Node', name: 'cilium-worker' }, 'spec.podCIDRs[0]'],

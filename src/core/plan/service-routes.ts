@@ -31,39 +31,65 @@ export function serviceRoutes(context: PlanContext, advertisement: Derived<BGPAd
     return services.addresses.flatMap((kind) =>
       wishesFor(context, view, kind, services.poolSelector).map((wish) => ({
         ...wish,
-        reasons: [...wish.reasons, reason],
+        // The one that a person needs first comes first: who chose it, or what holds it.
+        reasons: wish.kind === 'announce' ? [reason, ...wish.reasons] : [...wish.reasons, reason],
       })),
     )
   })
 }
 
 /** Whether the advertisement selects the Service's load balancer addresses, of any pool. */
-export function selects({ spec }: BGPAdvertisement, view: ServiceView): boolean {
+function selects({ spec }: BGPAdvertisement, view: ServiceView): boolean {
   if (spec.services === undefined || !spec.services.addresses.includes('LoadBalancerIP')) return false
   return selectorMatches(spec.services.selector, view.labels)
 }
 
-/** Services with an address, of Herald's, that nothing announces: users wonder why. */
+/** Services with an address, of Herald's, that none of the instance's advertisements announces: users wonder why. */
 export function unselectedServices(
   context: PlanContext,
   instance: Derived<BGPInstance>,
-  isSelected: (view: ServiceView) => boolean,
+  advertisements: readonly Derived<BGPAdvertisement>[],
 ): { prefix: ReturnType<typeof hostPrefix>; reasons: Reason[] }[] {
   return context.services
-    .filter((view) => servesClass(view.service) && !isSelected(view))
+    .filter(
+      (view) => servesClass(view.service) && !advertisements.some(({ resource }) => selects(resource, view)),
+    )
     .flatMap((view) =>
       view.addresses.LoadBalancerIP.map(({ address, field }) => ({
         prefix: hostPrefix(address),
         reasons: [
+          ...whyUnselected(instance, advertisements, view),
           {
-            rule: 'NoMatchingAdvertisement',
-            message: `no advertisement of ${instance.resource.metadata.name} selects it`,
+            rule: 'LoadBalancerIP',
+            message: `${address} is an address of it`,
             object: refOf(view.service),
             field,
           },
         ],
       })),
     )
+}
+
+function whyUnselected(
+  instance: Derived<BGPInstance>,
+  advertisements: readonly Derived<BGPAdvertisement>[],
+  { service, labels }: ServiceView,
+): Reason[] {
+  const rule = 'NoMatchingAdvertisement'
+  const reasons = advertisements.flatMap((advertisement) => {
+    const { services } = advertisement.resource.spec
+    if (services === undefined) return []
+    if (selectorMatches(services.selector, labels)) {
+      const message = 'load balancer addresses are not among those to announce'
+      return [reasonFrom(advertisement, 'spec.services.addresses', rule, message)]
+    }
+    const own = Object.entries(service.metadata.labels ?? {}).map(([key, value]) => `${key}=${value}`)
+    const has = own.length === 0 ? 'which has no labels' : `which has the labels ${own.join(', ')}`
+    const message = `the service selector does not match Service ${namespacedName(service)}, ${has}`
+    return [reasonFrom(advertisement, 'spec.services.selector', rule, message)]
+  })
+  if (reasons.length > 0) return reasons
+  return [reasonFrom(instance, 'spec', rule, 'nothing here selects Services to announce')]
 }
 
 function wishesFor(
