@@ -2,8 +2,6 @@
  * `herald router`: a speaker without a cluster, from files of native resources. They are read again when they change and
  * on SIGHUP; sessions that a change does not concern stay up, and an invalid file changes nothing.
  */
-import { watch, type FSWatcher } from 'node:fs'
-import { basename, dirname } from 'node:path'
 import { serveApi, type ApiServer } from '#api/server.ts'
 import { speakerBackend } from '#api/speaker-backend.ts'
 import type { Clock } from '#core/lib/clock.ts'
@@ -11,6 +9,7 @@ import { showProblem } from '#core/lib/reason.ts'
 import type { Address } from '#core/net/address.ts'
 import type { Tcp } from '#core/net/tcp.ts'
 import { systemClock } from '#host/clock.ts'
+import { systemFiles } from '#host/files.ts'
 import { linuxTcp } from '#host/tcp-linux.ts'
 import { logBgpEvent } from './bgp-log.ts'
 import { Changes } from './changes.ts'
@@ -19,7 +18,7 @@ import { ProblemLog } from './problem-log.ts'
 import { readRouterFiles } from './router-files.ts'
 import { SpeakerLoop } from './speaker-loop.ts'
 import { speakerView } from './speaker-view.ts'
-import { aborted } from './until.ts'
+import { aborted } from './aborted.ts'
 
 export interface RouterOptions {
   /** YAML files with BGPInstance, BGPPeer, BGPAdvertisement and Secret documents. */
@@ -39,9 +38,6 @@ export interface RouterOptions {
   /** For jitter; absent: chosen anew. */
   seed?: number
 }
-
-/** Editors write a file in several steps. */
-const settleMs = 100
 
 /** Runs until `signal`. Rejects if the files are not valid at the start. */
 export async function runRouter(options: RouterOptions, signal: AbortSignal): Promise<void> {
@@ -63,9 +59,12 @@ export async function runRouter(options: RouterOptions, signal: AbortSignal): Pr
     },
     trouble: (message, about) => log.warn(message, about),
   })
+  let loads = 0
   const load = async () => {
+    const mine = ++loads
     const read = await readRouterFiles(files, node)
-    if (signal.aborted) return
+    // Of two at a time the later one has seen what the earlier one may have missed.
+    if (signal.aborted || mine !== loads) return
     if (read.ok) {
       log.info('configuration read', { count: files.length })
       loop.input({ kind: 'snapshot', snapshot: read.value })
@@ -76,7 +75,7 @@ export async function runRouter(options: RouterOptions, signal: AbortSignal): Pr
   }
   const onHangup = () => void load()
   let api: ApiServer | undefined
-  const watchers = new FileWatchers(files, () => void load())
+  const watchers = files.map((file) => systemFiles.watch(file, () => void load()))
   process.on('SIGHUP', onHangup)
   try {
     const view = speakerView(loop.speaker, { version: options.version, role: 'router', node }, changes)
@@ -88,28 +87,7 @@ export async function runRouter(options: RouterOptions, signal: AbortSignal): Pr
     await loop.stop()
   } finally {
     process.off('SIGHUP', onHangup)
-    watchers.close()
+    for (const watcher of watchers) watcher.close()
     await api?.close()
-  }
-}
-
-/** Calls back a moment after one of some files changed. Watches their directories: a file may be replaced by another. */
-class FileWatchers {
-  readonly #watchers: FSWatcher[]
-  #timer: NodeJS.Timeout | undefined
-
-  constructor(files: readonly string[], changed: () => void) {
-    this.#watchers = files.map((file) =>
-      watch(dirname(file), (_event, name) => {
-        if (name !== basename(file)) return
-        clearTimeout(this.#timer)
-        this.#timer = setTimeout(changed, settleMs)
-      }),
-    )
-  }
-
-  close(): void {
-    clearTimeout(this.#timer)
-    for (const watcher of this.#watchers) watcher.close()
   }
 }

@@ -21,8 +21,8 @@ export interface Files {
   watch(path: string, changed: () => void): { close(): void }
 }
 
-/** Changes within this time are told as one: an editor's save is several. */
-const settleMs = 20
+/** Told when nothing has happened for so long: an editor's save is several changes, and a file half written is no news. */
+const settleMs = 50
 
 export const systemFiles: Files = {
   async read(path) {
@@ -62,10 +62,8 @@ export const systemFiles: Files = {
     // `..data` beside it.
     const watcher = watchFolder(dirname(path), { persistent: false }, (_event, name) => {
       if (name !== null && name !== basename(path) && name !== '..data') return
-      timer ??= setTimeout(() => {
-        timer = undefined
-        changed()
-      }, settleMs)
+      clearTimeout(timer)
+      timer = setTimeout(changed, settleMs)
     })
     return {
       close() {

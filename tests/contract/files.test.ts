@@ -1,6 +1,6 @@
 /** What every {@link Files} does: run on the real one in a folder of its own and on the one in memory. */
 import assert from 'node:assert/strict'
-import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rename, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
@@ -34,6 +34,26 @@ it('notices a file that another program writes in place', async () => {
   })
 })
 
+it('notices a ConfigMap that the kubelet swaps by the link beside its files', async () => {
+  await inFolder(async (folder) => {
+    const mount = async (version: string) => {
+      await mkdir(join(folder, version))
+      await writeFile(join(folder, version, 'config.yaml'), version)
+      await symlink(version, join(folder, '..data_tmp'))
+      await rename(join(folder, '..data_tmp'), join(folder, '..data'))
+    }
+    await mount('..1')
+    const path = join(folder, 'config.yaml')
+    await symlink('..data/config.yaml', path)
+    let changes = 0
+    const watch = systemFiles.watch(path, () => changes++)
+    await mount('..2')
+    await until(() => changes > 0, 'the change is told')
+    assert.equal(await systemFiles.read(path), '..2')
+    watch.close()
+  })
+})
+
 function contract(
   name: string,
   run: (body: (files: Files, folder: string) => Promise<void>) => Promise<void>,
@@ -57,18 +77,18 @@ function contract(
         let changes = 0
         const watch = files.watch(`${folder}/a`, () => changes++)
         await files.write(`${folder}/b`, '1')
-        await sleep(60)
+        await sleep(100)
         assert.equal(changes, 0)
         for (const change of [() => files.write(`${folder}/a`, '1'), () => files.remove(`${folder}/a`)]) {
           const before = changes
           await change()
           await until(() => changes > before, 'the change is told')
-          await sleep(60)
+          await sleep(100)
         }
         watch.close()
         const before = changes
         await files.write(`${folder}/a`, '2')
-        await sleep(60)
+        await sleep(100)
         assert.equal(changes, before)
       }))
   })
