@@ -93,17 +93,18 @@ function answer<T>(c: Context, backend: ApiBackend, list: () => T | Promise<T>) 
       wake()
     }
     const unsubscribe = backend.subscribe(notify)
-    stream.onAbort(() => {
+    stream.onAbort(() => wake())
+    try {
+      let last = ''
+      while (!stream.aborted) {
+        if (!changed) await new Promise<void>((resolve) => (wake = resolve))
+        changed = false
+        const text = JSON.stringify(await list())
+        if (text !== last) await stream.writeSSE({ data: text })
+        last = text
+      }
+    } finally {
       unsubscribe()
-      wake()
-    })
-    let last = ''
-    while (!stream.aborted) {
-      if (!changed) await new Promise<void>((resolve) => (wake = resolve))
-      changed = false
-      const text = JSON.stringify(await list())
-      if (text !== last) await stream.writeSSE({ data: text })
-      last = text
     }
   })
 }

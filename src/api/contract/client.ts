@@ -76,7 +76,7 @@ function open(
   signal?: AbortSignal,
 ): Promise<Result<IncomingMessage, ApiError>> {
   const unix = server.startsWith('unix:') ? server.slice('unix:'.length) : undefined
-  if (unix === undefined && !server.startsWith('http://')) {
+  if (unix === undefined && !(server.startsWith('http://') && URL.canParse(server))) {
     return Promise.resolve(
       err({
         kind: 'unreachable',
