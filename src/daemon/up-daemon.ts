@@ -5,8 +5,8 @@
 import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import type { Prefix } from '#core/net/prefix.ts'
-import { isLinkLocal, parseAddress, type Address } from '#core/net/address.ts'
 import { hostnameLabel, osLabel } from '#core/schema/well-known.ts'
+import { reachableAddresses } from '#host/interfaces.ts'
 import { resourceTypes } from '#kube/client/resource.ts'
 import type { ClusterAccess } from '#kube/client/access.ts'
 import { KubeClient } from '#kube/client/client.ts'
@@ -74,7 +74,7 @@ async function registerNode(access: ClusterAccess, name: string): Promise<void> 
     if (!created.ok && created.error.kind !== 'alreadyExists') throw new Error(created.error.message)
     const status = {
       addresses: [
-        ...ownAddresses().map((address) => ({ type: 'InternalIP', address })),
+        ...reachableAddresses(networkInterfaces()).map((address) => ({ type: 'InternalIP', address })),
         { type: 'Hostname', address: name },
       ],
       conditions: [{ type: 'Ready', status: 'True', reason: 'HeraldIsUp', message: 'herald up runs here' }],
@@ -84,17 +84,4 @@ async function registerNode(access: ClusterAccess, name: string): Promise<void> 
   } finally {
     client.close()
   }
-}
-
-/** The first address of each IP version that others can reach; on a machine without a network, loopback. */
-function ownAddresses(): Address[] {
-  const all = Object.values(networkInterfaces()).flatMap((list) => list ?? [])
-  const outside = all.filter(({ internal }) => !internal)
-  const usable = (outside.length > 0 ? outside : all).flatMap(({ address }) => {
-    const parsed = parseAddress(address.split('%')[0]!)
-    return parsed.ok && !isLinkLocal(parsed.value) ? [parsed.value] : []
-  })
-  const first = (version: boolean) =>
-    usable.filter((address) => address.includes(':') === version).slice(0, 1)
-  return [...first(false), ...first(true)]
 }

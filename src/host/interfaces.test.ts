@@ -6,6 +6,7 @@ import {
   interfaceOf,
   linkLocalZone,
   parseSocketAddress,
+  reachableAddresses,
   type Interfaces,
 } from './interfaces.ts'
 
@@ -33,6 +34,12 @@ it('reaches a link-local address by the named interface, else by that of the sou
   assert.equal(linkLocalZone(interfaces, undefined, address('198.51.100.1')), 'eth1')
   assert.equal(linkLocalZone(interfaces, undefined, undefined), undefined)
   assert.equal(linkLocalZone({ lo: interfaces.lo, eth1: interfaces.eth1 }, undefined, undefined), 'eth1')
+})
+
+it('finds one address of each IP version that others can reach, and loopback where there is no network', () => {
+  assert.deepEqual(reachableAddresses(interfaces), ['192.0.2.1', '2001:db8::1'])
+  assert.deepEqual(reachableAddresses({ lo: interfaces.lo, eth1: interfaces.eth1 }), ['198.51.100.1'])
+  assert.deepEqual(reachableAddresses({ lo: interfaces.lo }), ['127.0.0.1', '::1'])
 })
 
 it('knows which interface has an address', () => {

@@ -58,6 +58,17 @@ export function linkLocalZone(
   return candidates.length === 1 ? candidates[0]?.[0] : undefined
 }
 
+/** The first address of each IP version that others can reach, IPv4 first; on a machine without a network, loopback's. */
+export function reachableAddresses(interfaces: Interfaces): Address[] {
+  const all = Object.values(interfaces).flatMap((entries) => entries ?? [])
+  const outside = all.filter(({ internal }) => !internal)
+  const usable = (outside.length > 0 ? outside : all).flatMap((entry) => {
+    const found = parseSocketAddress(entry.address)?.address
+    return found === undefined || isLinkLocal(found) ? [] : [found]
+  })
+  return ([4, 6] as const).flatMap((version) => usable.find((found) => versionOf(found) === version) ?? [])
+}
+
 function isUnspecified(address: Address): boolean {
   return addressBytes(address).every((byte) => byte === 0)
 }

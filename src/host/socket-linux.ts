@@ -1,5 +1,6 @@
 /** TCP sockets of Linux with the options that BGP asks for, as file descriptors. Each function throws SystemError. */
 import { addressBytes, versionOf, type Address, type IpVersion } from '#core/net/address.ts'
+import { md5KeyBytesMax } from '#core/net/tcp.ts'
 import {
   AF_INET,
   AF_INET6,
@@ -62,9 +63,6 @@ export function setTtl(fd: number, version: IpVersion, ttl: number): void {
   if (version === 4) setInteger(fd, IPPROTO_IP, IP_TTL, ttl)
   else setInteger(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, ttl)
 }
-
-/** Longest TCP MD5 key that the kernel takes, in bytes (TCP_MD5SIG_MAXKEYLEN). */
-export const md5KeyBytesMax = 80
 
 /** Sets or replaces the TCP MD5 key for one neighbour (RFC 2385); an empty key deletes it. */
 export function setMd5Key(fd: number, address: Address, key: Uint8Array): void {

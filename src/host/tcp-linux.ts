@@ -5,28 +5,21 @@
 import net from 'node:net'
 import os from 'node:os'
 import { isLinkLocal, versionOf, type Address } from '#core/net/address.ts'
-import type {
-  ConnectionHandlers,
-  DialHandlers,
-  ListenHandlers,
-  Tcp,
-  TcpConnection,
-  TcpDial,
-  TcpEnds,
-  TcpListen,
-  TcpListener,
+import {
+  md5KeyBytesMax,
+  type ConnectionHandlers,
+  type DialHandlers,
+  type ListenHandlers,
+  type Tcp,
+  type TcpConnection,
+  type TcpDial,
+  type TcpEnds,
+  type TcpListen,
+  type TcpListener,
 } from '#core/net/tcp.ts'
 import { addressOfOtherVersion, linkLocalZone, parseSocketAddress } from './interfaces.ts'
 import { SystemError, libc } from './libc.ts'
-import {
-  bindSocket,
-  boundPort,
-  md5KeyBytesMax,
-  openListeningSocket,
-  openSocket,
-  setMd5Key,
-  setTtl,
-} from './socket-linux.ts'
+import { bindSocket, boundPort, openListeningSocket, openSocket, setMd5Key, setTtl } from './socket-linux.ts'
 
 /** How long `close` waits for the other end to close too before it drops the connection. */
 const lingerMs = 5_000
