@@ -10,9 +10,8 @@ import type { LogLevel, Logger } from '#daemon/log.ts'
 import type { ClusterAccess } from '#kube/client/access.ts'
 import type { Listen } from '#kube/server/server.ts'
 import { exitCodes, Failure } from './cli/failure.ts'
-import type { Terminal } from './cli/get.ts'
 import { runProgram, type Actions } from './cli/program.ts'
-import { processTerminal } from './cli/terminal.ts'
+import { processTerminal, type Terminal } from './cli/terminal.ts'
 
 const terminal = processTerminal({ reloadsOnHangup: process.argv[2] === 'router' })
 try {

@@ -14,6 +14,7 @@ import {
 } from '#api/contract/contract.ts'
 import { parsePrefix } from '#core/net/prefix.ts'
 import { exitCodes, Failure } from './failure.ts'
+import type { Terminal } from './terminal.ts'
 import { peersTable, routesTable, servicesTable } from './views.ts'
 
 export const outputFormats = ['table', 'wide', 'json', 'yaml'] as const
@@ -23,15 +24,6 @@ export interface GetOptions {
   server: string
   output: OutputFormat
   watch: boolean
-}
-
-/** Where text goes; the process's own in the program, arrays in tests. */
-export interface Terminal {
-  out(line: string): void
-  err(line: string): void
-  now(): number
-  /** Aborts at Ctrl-C. */
-  signal: AbortSignal
 }
 
 export function getPeers(options: GetOptions & { node?: string }, terminal: Terminal): Promise<void> {

@@ -1,7 +1,7 @@
 /** What `herald lab up` shows when a lab is up: sessions, addresses, routes, answers, and the commands to go on with. */
 import type { PeerRow, ServiceRow } from '#api/contract/contract.ts'
 import { compareText } from '#core/lib/order.ts'
-import { renderTable } from './table.ts'
+import { heading, renderTable } from './table.ts'
 import { peersTable, servicesTable } from './views.ts'
 
 export interface LabFacts {
@@ -61,8 +61,4 @@ function tally(answers: readonly string[]): string[] {
   return [...counts]
     .toSorted(([a], [b]) => compareText(a, b))
     .map(([answer, count]) => `${String(count).padStart(3)} × ${answer}`)
-}
-
-function heading(text: string): string {
-  return `\n── ${text}`
 }

@@ -6,7 +6,8 @@ import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 
 import { defaultSocket, routeViews, type RouteView } from '#api/contract/contract.ts'
 import { completionScript, shells, type Shell } from './completion.ts'
 import { exitCodes, Failure } from './failure.ts'
-import { getPeers, getRoutes, getServices, outputFormats, type OutputFormat, type Terminal } from './get.ts'
+import { getPeers, getRoutes, getServices, outputFormats, type OutputFormat } from './get.ts'
+import type { Terminal } from './terminal.ts'
 
 /** Options that every role with a cluster has. */
 export interface ClusterFlags {

@@ -16,3 +16,8 @@ export function renderTable(
       .trimEnd()
   return [header, ...rows].map(line).join('\n')
 }
+
+/** Stands above one of several tables. */
+export function heading(text: string): string {
+  return `\n── ${text}`
+}

@@ -1,5 +1,13 @@
-/** The process's own terminal. */
-import type { Terminal } from './get.ts'
+/** Where the commands print, and what tells them to end. */
+
+/** Where text goes; the process's own in the program, arrays in tests. */
+export interface Terminal {
+  out(line: string): void
+  err(line: string): void
+  now(): number
+  /** Aborts at Ctrl-C. */
+  signal: AbortSignal
+}
 
 /**
  * `signal` aborts at the first SIGINT or SIGTERM, when the terminal closes, and when the process that holds us by an IPC

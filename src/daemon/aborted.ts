@@ -1,7 +1,7 @@
-/** Waiting for a signal. */
+/** Waiting for the signal that ends a role. */
+import { once } from 'node:events'
 
 /** Resolves when `signal` is aborted, at once if it already is. */
-export function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve()
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+export async function aborted(signal: AbortSignal): Promise<void> {
+  if (!signal.aborted) await once(signal, 'abort')
 }

@@ -5,7 +5,7 @@ import { KubeClient } from '#kube/client/client.ts'
 import { installDefinitions } from '#kube/client/definitions.ts'
 import { startKubeServer, type KubeServer, type KubeServerOptions } from '#kube/server/server.ts'
 import type { Logger } from './log.ts'
-import { aborted } from './until.ts'
+import { aborted } from './aborted.ts'
 
 export interface ApiServerOptions extends KubeServerOptions {
   log: Logger

@@ -22,7 +22,7 @@ import { Changes } from './changes.ts'
 import { ControllerLoop, type ControllerLoopOptions } from './controller-loop.ts'
 import type { Logger } from './log.ts'
 import { observe } from './observe.ts'
-import { aborted } from './until.ts'
+import { aborted } from './aborted.ts'
 
 export interface ControllerOptions {
   /** Dialects to obey beside the native resources: `cilium`. */

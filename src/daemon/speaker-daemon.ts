@@ -22,7 +22,7 @@ import { NodeStateWriter } from './node-state-writer.ts'
 import { ProblemLog } from './problem-log.ts'
 import { SpeakerLoop } from './speaker-loop.ts'
 import { speakerView } from './speaker-view.ts'
-import { aborted } from './until.ts'
+import { aborted } from './aborted.ts'
 
 export interface SpeakerOptions {
   /** Name of the Node that this speaker speaks for. */

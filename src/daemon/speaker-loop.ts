@@ -2,10 +2,10 @@
  * Runs a {@link Speaker} on real (or simulated) TCP and time: carries its outputs out in their order, turns what happens
  * into its inputs, and wakes it at its next deadline. It decides nothing but when to try a port again.
  */
-import type { BgpEvent, ConnectionEnds, ConnectionId } from '#core/bgp/io.ts'
+import type { BgpEvent, ConnectionId } from '#core/bgp/io.ts'
 import type { Clock } from '#core/lib/clock.ts'
-import { address, type Address } from '#core/net/address.ts'
-import type { ConnectionHandlers, Tcp, TcpConnection, TcpEnds, TcpListener } from '#core/net/tcp.ts'
+import type { Address } from '#core/net/address.ts'
+import type { ConnectionHandlers, Tcp, TcpConnection, TcpListener } from '#core/net/tcp.ts'
 import type { Listen, SpeakerConfig, SpeakerInput, SpeakerOutput } from '#core/speaker/io.ts'
 import { Speaker } from '#core/speaker/speaker.ts'
 
@@ -124,7 +124,7 @@ export class SpeakerLoop {
     const opened = this.#options.tcp.dial(
       { ...dial, timeoutMs: dialTimeoutMs },
       {
-        opened: (ends) => this.input({ kind: 'dialed', connection, ends: connectionEnds(ends) }),
+        opened: (ends) => this.input({ kind: 'dialed', connection, ends }),
         failed: (reason) => {
           this.#connections.delete(connection)
           this.input({ kind: 'dialFailed', connection, reason })
@@ -149,7 +149,7 @@ export class SpeakerLoop {
     const known = this.#listening.get(instance)
     if (known?.listener !== undefined && known.listen.port === listen.port) {
       known.listen = listen
-      known.listener.setPasswords(tcpPasswords(listen))
+      known.listener.setPasswords(listen.passwords)
       return
     }
     if (known !== undefined) this.#unlisten(instance)
@@ -164,7 +164,7 @@ export class SpeakerLoop {
     listening.listener = tcp.listen(
       {
         port,
-        passwords: tcpPasswords(listening.listen),
+        passwords: listening.listen.passwords,
         ...(addresses === undefined ? {} : { addresses }),
       },
       {
@@ -182,9 +182,7 @@ export class SpeakerLoop {
           const id = --this.#lastAccepted
           this.#connections.set(id, connection)
           // The handlers must be in place before the speaker may close the connection.
-          queueMicrotask(() =>
-            this.input({ kind: 'accepted', instance, connection: id, ends: connectionEnds(ends) }),
-          )
+          queueMicrotask(() => this.input({ kind: 'accepted', instance, connection: id, ends }))
           return this.#handlers(id)
         },
       },
@@ -212,12 +210,4 @@ export class SpeakerLoop {
   #dropDrained(): void {
     for (const connection of this.#closing) if (connection.queuedBytes === 0) this.#closing.delete(connection)
   }
-}
-
-function connectionEnds(ends: TcpEnds): ConnectionEnds {
-  return ends
-}
-
-function tcpPasswords(listen: Listen): { address: Address; password: string }[] {
-  return listen.passwords.map((entry) => ({ ...entry, address: address(entry.address) }))
 }

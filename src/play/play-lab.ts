@@ -2,6 +2,7 @@
  * `herald lab up`: a lab brought up for a person, shown when it has settled, and taken down at Ctrl-C. Where there can be
  * no namespaces the simulator plays the same topology and manifests.
  */
+import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { getJson } from '#api/contract/client.ts'
 import {
@@ -11,13 +12,13 @@ import {
   type PeerRow,
   type ServiceRow,
 } from '#api/contract/contract.ts'
+import type { Terminal } from '#cli/terminal.ts'
 import { showProblem } from '#core/lib/reason.ts'
 import { urlHost } from '#core/net/address.ts'
 import { labUp, LabFailure, missingForLab, type RunningLab } from '#lab/lab.ts'
 import { runInside } from '#lab/namespaces.ts'
 import { loadTopology } from '#lab/topology.ts'
 import { labScreen, type LabFacts } from '#cli/lab-screen.ts'
-import type { Terminal } from '#cli/get.ts'
 import { playSimulation } from './play-simulation.ts'
 
 /** How long sessions and routes may take until they are shown as they are. */
@@ -49,7 +50,7 @@ export async function playLab(path: string, simulate: boolean, terminal: Termina
     if (!settled)
       terminal.err(`Warning: not everything came up within ${settleMs / 1000} s; logs: ${lab.folder}`)
     terminal.out(`Up in ${seconds} s. Logs and sockets: ${lab.folder}`)
-    await untilAborted(terminal.signal)
+    if (!terminal.signal.aborted) await once(terminal.signal, 'abort')
     terminal.out('\nremoving namespaces, processes and files …')
   } finally {
     await lab.down()
@@ -170,9 +171,4 @@ async function ask(server: string): Promise<{ peers: PeerRow[]; services: Servic
 
 function curl(namespace: string, url: string): Promise<{ code: number; output: string }> {
   return runInside(namespace, 'curl', ['-s', '--max-time', '2', url])
-}
-
-function untilAborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve()
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
 }

@@ -1,9 +1,9 @@
 /** One cluster of a lab played by the simulator: the same topology and manifests on virtual time, and what came of it. */
 import { join } from 'node:path'
 import { asPathText, peerRow } from '#api/rows.ts'
-import { renderTable } from '#cli/table.ts'
+import { heading, renderTable } from '#cli/table.ts'
+import type { Terminal } from '#cli/terminal.ts'
 import { peersTable } from '#cli/views.ts'
-import type { Terminal } from '#cli/get.ts'
 import { urlHost } from '#core/net/address.ts'
 import { readManifest } from '#lab/manifests.ts'
 import type { Topology } from '#lab/topology.ts'
@@ -52,8 +52,4 @@ function simulationScreen(cluster: string, report: DemoReport): string {
     renderTable(['BEHIND', 'URL', 'ANSWER'], answers),
     ...(report.problems.length > 0 ? [heading('Problems'), ...report.problems] : []),
   ].join('\n')
-}
-
-function heading(text: string): string {
-  return `\n── ${text}`
 }

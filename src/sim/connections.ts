@@ -1,7 +1,7 @@
 /** The connections and listeners of one speaker or router: performs what it asks for on a {@link Tcp} and tells it what came. */
 import type { BgpInput, ConnectionEnds, ConnectionId, Dial } from '#core/bgp/io.ts'
+import type { Address } from '#core/net/address.ts'
 import type { ListenHandlers, Tcp, TcpConnection, TcpListener } from '#core/net/tcp.ts'
-import { address } from '#core/net/address.ts'
 import type { VirtualClock } from './clock.ts'
 
 /** What happened. `instance` is the name under which `listen` was called. */
@@ -13,7 +13,7 @@ export type ConnectionInput =
 
 export interface ListenRequest {
   port: number
-  passwords: { address: string; password: string }[]
+  passwords: { address: Address; password: string }[]
 }
 
 /** As the real speaker's. */
@@ -60,7 +60,7 @@ export class Connections {
 
   listen(instance: string, request: ListenRequest): void {
     const present = this.#listeners.get(instance)
-    const passwords = request.passwords.map((entry) => ({ ...entry, address: address(entry.address) }))
+    const { passwords } = request
     if (present?.request.port === request.port) {
       present.request = request
       present.listener.setPasswords(passwords)

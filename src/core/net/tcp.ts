@@ -4,6 +4,9 @@
  */
 import type { Address } from './address.ts'
 
+/** Longest TCP MD5 key that Linux takes, in bytes (TCP_MD5SIG_MAXKEYLEN). */
+export const md5KeyBytesMax = 80
+
 export interface Tcp {
   /** Opens a connection. Never throws: a failure of any kind arrives at `handlers.failed`. */
   dial(options: TcpDial, handlers: DialHandlers): TcpConnection
@@ -19,7 +22,7 @@ export interface TcpDial {
   interface?: string
   /** IP TTL or hop limit of packets sent, 1..255. */
   ttl: number
-  /** TCP MD5 key (RFC 2385), at most 80 bytes of UTF-8. */
+  /** TCP MD5 key (RFC 2385), at most {@link md5KeyBytesMax} of UTF-8. */
   password?: string
   /** After this the dial has failed. */
   timeoutMs: number

@@ -1,9 +1,7 @@
 /** Passwords out of Secrets. */
 import { err, ok, type Result } from '#core/lib/result.ts'
+import { md5KeyBytesMax } from '#core/net/tcp.ts'
 import type { Secret } from '#core/schema/kubernetes.ts'
-
-/** Longest TCP MD5 key that Linux takes, in bytes (TCP_MD5SIG_MAXKEYLEN). */
-const keyBytesMax = 80
 
 /** The error says what is wrong in one sentence. */
 export function passwordFrom(
@@ -20,8 +18,8 @@ export function passwordFrom(
   const bytes = fromBase64(encoded)
   if (bytes === undefined) return err(`the key "${wanted.key}" of the ${title} is not base64`)
   if (bytes.length === 0) return err(`the password in the ${title} is empty`)
-  if (bytes.length > keyBytesMax) {
-    return err(`the password in the ${title} has ${bytes.length} bytes and TCP MD5 takes ${keyBytesMax}`)
+  if (bytes.length > md5KeyBytesMax) {
+    return err(`the password in the ${title} has ${bytes.length} bytes and TCP MD5 takes ${md5KeyBytesMax}`)
   }
   const text = fromUtf8(bytes)
   return text === undefined ? err(`the password in the ${title} is not UTF-8 text`) : ok(text)

@@ -1,5 +1,6 @@
 /** Inputs and outputs of a node's speaker. Connection inputs and outputs are those of `core/bgp/io.ts`. */
 import type { BgpEvent, BgpInput, ConnectionId, BgpOutput, ConnectionEnds } from '#core/bgp/io.ts'
+import type { Address } from '#core/net/address.ts'
 import type { Snapshot } from '#core/schema/snapshot.ts'
 
 export interface SpeakerConfig {
@@ -33,5 +34,5 @@ export type SpeakerOutput =
 export interface Listen {
   port: number
   /** TCP MD5 keys by neighbour address (RFC 2385). */
-  passwords: { address: string; password: string }[]
+  passwords: { address: Address; password: string }[]
 }

@@ -1,6 +1,7 @@
 /** One step in the making: the session as it is so far, the outputs so far, and the phrases that steps consist of. */
 import type { ConnectionId } from '../io.ts'
-import type { MessageError, Notification } from '../wire/message.ts'
+import { messageType } from '../wire/framer.ts'
+import type { Message, MessageError, Notification } from '../wire/message.ts'
 import {
   ceaseSubcode,
   notificationOf,
@@ -76,13 +77,11 @@ export const holdExpired: Notification = {
 }
 
 /** RFC 6608 §3: which state the message was unexpected in; the data is its type. */
-export function unexpected(subcode: 1 | 2 | 3, what: string): MessageError {
-  const codes: Record<string, number> = { open: 1, update: 2, notification: 3, keepalive: 4, routeRefresh: 5 }
-  const code = codes[what]
+export function unexpected(subcode: 1 | 2 | 3, kind: Message['kind']): MessageError {
   return {
     code: 5,
     subcode,
-    data: code === undefined ? new Uint8Array(0) : Uint8Array.of(code),
-    message: `unexpected ${what === 'routeRefresh' ? 'ROUTE-REFRESH' : what.toUpperCase()} message`,
+    data: Uint8Array.of(messageType[kind]),
+    message: `unexpected ${kind === 'routeRefresh' ? 'ROUTE-REFRESH' : kind.toUpperCase()} message`,
   }
 }
