@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { LabProcess } from '#lab/processes.ts'
 import { untilGiven } from '../until.testing.ts'
+import { captureMissing, startCapture } from './capture.ts'
 import { engines, theirRoutes, type TestFamily } from './engines.ts'
 import {
   heraldAsn,
@@ -49,6 +50,19 @@ function lastError(pair: Pair, what: RegExp, timeoutMs?: number) {
 async function restart(process: LabProcess): Promise<void> {
   await untilGiven('the killed process is gone', () => Promise.resolve(process.pid === undefined))
   process.start()
+}
+
+/** Runs `body` under a capture; afterwards nothing that Herald sent may be malformed in the eyes of Wireshark. */
+async function dissected(pair: Pair, body: () => Promise<void>): Promise<void> {
+  const capture = await startCapture(pair.herald.namespace)
+  try {
+    await body()
+    const { packets, faults } = await capture.judge(['192.0.2.1', '2001:db8::1'])
+    assert.equal(faults, '')
+    assert.ok(packets >= 5, `only ${packets} packets were seen`)
+  } finally {
+    await capture.drop()
+  }
 }
 
 async function exchangesRoutes(pair: Pair, version: 4 | 6): Promise<void> {
@@ -135,6 +149,31 @@ for (const engine of engines) {
         await withPair({ engine, version }, async (pair) => {
           await up(pair)
           await exchangesRoutes(pair, version)
+        })
+      })
+
+      const blind = captureMissing()
+      test('Wireshark finds nothing wrong with what Herald sends', { skip: blind }, async () => {
+        await withPair({ engine, version, heraldPassive: true, holdTimeSeconds: 3 }, async (pair) => {
+          await dissected(pair, async () => {
+            await up(pair)
+            // From OPEN on, whatever the capture missed of the first session.
+            for (const process of pair.herald.processes) {
+              process.kill('SIGKILL')
+              await restart(process)
+            }
+            await up(pair)
+            await exchangesRoutes(pair, version)
+            pair.reconfigure({ prefixes: [] })
+            for (const family of families) {
+              await untilGiven(
+                `our ${family} is withdrawn`,
+                async () => (await pair.seenByNeighbour(ourRoutes.prefixes[family])) === undefined,
+              )
+            }
+            for (const process of pair.herald.processes) process.kill('SIGTERM')
+            await untilGiven('the neighbour sees the end', async () => !(await pair.established()))
+          })
         })
       })
 
