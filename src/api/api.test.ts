@@ -12,7 +12,8 @@ import type { Service } from '#core/schema/kubernetes.ts'
 import type { NodeState } from '#core/schema/node-state.ts'
 import { clusterBackend, serviceRows, type ClusterView } from './cluster-backend.ts'
 import { getJson } from './contract/client.ts'
-import { listSchema, peerRowSchema, routeRowSchema } from './contract/contract.ts'
+import { listSchema, peerRowSchema, routeRowSchema, type PeerRow } from './contract/contract.ts'
+import { peerRow } from './rows.ts'
 import { serveApi } from './server.ts'
 import { speakerBackend, type SpeakerView } from './speaker-backend.ts'
 
@@ -146,6 +147,8 @@ const nodeState = (name: string, endpoint?: string): NodeState => ({
   },
 })
 
+const session = peerRow('cilium-worker', config.name, { ...status, state: 'established' }, [])
+
 async function withSocketDir(body: (dir: string) => Promise<void>): Promise<void> {
   const dir = mkdtempSync(join(tmpdir(), 'herald-api-'))
   try {
@@ -214,7 +217,7 @@ test('the cluster asks its speakers, and shows the NodeState of one that is gone
 
 test('a Service shows per node what is announced and what is withheld, and why', () => {
   const empty: NodePlan = { node: 'other', instances: [], problems: [] }
-  const [row] = serviceRows([service, { ...service, spec: { type: 'ClusterIP' } }], [plan, empty])
+  const [row] = serviceRows([service, { ...service, spec: { type: 'ClusterIP' } }], [plan, empty], [session])
   assert.deepEqual(row?.allocation, { rule: 'Satisfied', message: 'from pool demo' })
   const [first, second] = row?.nodes ?? []
   assert.deepEqual(
@@ -230,6 +233,33 @@ test('a Service shows per node what is announced and what is withheld, and why',
     ['NoInstance'],
   )
 })
+
+const silent: { name: string; peers: PeerRow[]; rule: string; says: RegExp }[] = [
+  {
+    name: 'a session that is down',
+    peers: [{ ...session, state: 'active' }],
+    rule: 'SessionDown',
+    says: /active/,
+  },
+  { name: 'a session nobody reports', peers: [], rule: 'SessionDown', says: /not reported yet/ },
+  {
+    name: 'a session of another IP version',
+    peers: [{ ...session, families: [{ family: 'ipv6/unicast', received: 0, accepted: 0, advertised: 0 }] }],
+    rule: 'FamilyNotNegotiated',
+    says: /172\.22\.0\.5 does not take ipv4\/unicast routes/,
+  },
+]
+
+for (const { name, peers, rule, says } of silent) {
+  test(`a Service is not shown as announced over ${name}`, () => {
+    const [row] = serviceRows([service], [plan], peers)
+    assert.deepEqual(row?.nodes[0]?.announced, [])
+    const [first, ...others] = row.nodes[0].withheld[0]?.reasons ?? []
+    assert.equal(first?.rule, rule)
+    assert.match(first.message, says)
+    assert.equal(others[0]?.rule, 'ServiceSelected')
+  })
+}
 
 test('a socket left behind is taken over, one in use is not', async () => {
   await withSocketDir(async (dir) => {

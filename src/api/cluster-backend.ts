@@ -1,7 +1,8 @@
 /**
  * Answers for a whole cluster: sessions and routes from the speakers themselves where they can be reached, sessions
- * else from their NodeStates; Services from the plan of every node, with its reasons.
+ * else from their NodeStates; Services from the plan of every node, with its reasons, over the sessions that are up.
  */
+import { familyOfPrefix } from '#core/bgp/family.ts'
 import type { SessionState } from '#core/bgp/io.ts'
 import { allocatedCondition } from '#core/controller/service-status.ts'
 import { compareText } from '#core/lib/order.ts'
@@ -46,7 +47,10 @@ export function clusterBackend(view: ClusterView): ApiBackend {
     subscribe: (changed) => view.subscribe(changed),
     peers: () => gather(view, '/v1/peers', peerRowSchema, fallbackPeers),
     routes: (query) => routes(view, query),
-    services: () => ({ items: serviceRows(view.services(), view.plans()), warnings: [] }),
+    services: async () => {
+      const { items, warnings } = await gather(view, '/v1/peers', peerRowSchema, fallbackPeers)
+      return { items: serviceRows(view.services(), view.plans(), items), warnings }
+    },
   }
 }
 
@@ -109,8 +113,13 @@ function peerRowOfSession(node: string, session: NodeSession): PeerRow {
   }
 }
 
-/** LoadBalancer Services with what every node announces and withholds for them. */
-export function serviceRows(services: readonly Service[], plans: readonly NodePlan[]): ServiceRow[] {
+/** LoadBalancer Services with what every node announces and withholds for them. `peers`: the sessions of all nodes. */
+export function serviceRows(
+  services: readonly Service[],
+  plans: readonly NodePlan[],
+  peers: readonly PeerRow[],
+): ServiceRow[] {
+  const sessions = new Map(peers.map((row) => [sessionKey(row.node, row.instance, row.peer), row]))
   return services
     .filter((service) => service.spec?.type === 'LoadBalancer')
     .toSorted((a, b) => compareText(namespacedName(a), namespacedName(b)))
@@ -127,7 +136,7 @@ export function serviceRows(services: readonly Service[], plans: readonly NodePl
         name: service.metadata.name,
         addresses,
         allocation: allocationReason(service),
-        nodes: plans.map((plan) => onNode(service, prefixes, plan)),
+        nodes: plans.map((plan) => onNode(service, prefixes, plan, sessions)),
       }
     })
 }
@@ -136,6 +145,7 @@ function onNode(
   service: Service,
   prefixes: ReadonlySet<Prefix>,
   plan: NodePlan,
+  sessions: ReadonlyMap<string, PeerRow>,
 ): ServiceRow['nodes'][number] {
   const concerns = (reasons: readonly Reason[]) =>
     reasons.some(
@@ -144,20 +154,22 @@ function onNode(
         object.name === service.metadata.name &&
         object.namespace === service.metadata.namespace,
     )
-  const announced = plan.instances.flatMap((instance) =>
-    instance.routeReasons
-      .filter((route) => prefixes.has(route.prefix))
-      .map(({ prefix, peer, reasons }) => ({
-        prefix,
-        peer: instance.config.peers.find((candidate) => candidate.name === peer)?.address ?? peer,
-        reasons,
-      })),
-  )
-  const withheld = plan.instances.flatMap((instance) =>
-    instance.withheld
-      .filter(({ prefix, reasons }) => (prefix !== undefined && prefixes.has(prefix)) || concerns(reasons))
-      .map(({ prefix, reasons }) => ({ prefix, reasons })),
-  )
+  const announced: ServiceRow['nodes'][number]['announced'] = []
+  const withheld: ServiceRow['nodes'][number]['withheld'] = []
+  for (const instance of plan.instances) {
+    const { name, peers } = instance.config
+    for (const { prefix, peer, reasons } of instance.routeReasons) {
+      if (!prefixes.has(prefix)) continue
+      const address = peers.find((candidate) => candidate.name === peer)?.address ?? peer
+      const down = unheard(prefix, address, sessions.get(sessionKey(plan.node, name, peer)))
+      if (down === undefined) announced.push({ prefix, peer: address, reasons })
+      else withheld.push({ prefix, reasons: [down, ...reasons] })
+    }
+    for (const { prefix, reasons } of instance.withheld) {
+      if ((prefix !== undefined && prefixes.has(prefix)) || concerns(reasons))
+        withheld.push({ prefix, reasons })
+    }
+  }
   if (announced.length === 0 && withheld.length === 0 && plan.instances.length === 0) {
     withheld.push({
       prefix: undefined,
@@ -165,6 +177,20 @@ function onNode(
     })
   }
   return { node: plan.node, announced, withheld }
+}
+
+/** Why a route that a node is to announce does not reach the peer. */
+function unheard(prefix: Prefix, address: string, session: PeerRow | undefined): Reason | undefined {
+  const state = session?.state ?? 'not reported yet'
+  if (session === undefined || state !== 'established')
+    return { rule: 'SessionDown', message: `the session with ${address} is not up (${state})` }
+  const family = familyOfPrefix(prefix)
+  if (session.families.some((negotiated) => negotiated.family === family)) return undefined
+  return { rule: 'FamilyNotNegotiated', message: `${address} does not take ${family} routes` }
+}
+
+function sessionKey(node: string, instance: string, peer: string): string {
+  return JSON.stringify([node, instance, peer])
 }
 
 function allocationReason(service: Service): Reason {
