@@ -132,7 +132,7 @@ async function factsOf(lab: RunningLab): Promise<LabFacts> {
       const { code, output } = await curl(namespace, url)
       answers.push(code === 0 ? output.trim() : `no answer (curl ${code})`)
     }
-    probes.push({ client, url, answers, command: `ip netns exec ${namespace} curl ${url}` })
+    probes.push({ client, url, answers, command: `ip netns exec ${namespace} curl ${quoted(url)}` })
   }
   return { title: lab.topology.title || lab.name, clusters, routers, probes }
 }
@@ -167,6 +167,11 @@ async function ask(server: string): Promise<{ peers: PeerRow[]; services: Servic
   const peers = await getJson(server, '/v1/peers', listSchema(peerRowSchema))
   const services = await getJson(server, '/v1/services', listSchema(serviceRowSchema))
   return { peers: peers.ok ? peers.value.items : [], services: services.ok ? services.value.items : [] }
+}
+
+/** The brackets of an IPv6 address are a pattern to some shells. */
+function quoted(url: string): string {
+  return url.includes('[') ? `'${url}'` : url
 }
 
 function curl(namespace: string, url: string): Promise<{ code: number; output: string }> {
