@@ -1,13 +1,13 @@
 /** What a deletion leaves to be done: dependents, blocked owners, orphans, namespaces. In process, without HTTP. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { prefix } from '#core/net/prefix.ts'
 import type { Cluster } from '#kube/server/cluster.ts'
 import type { JsonObject, Resource } from '#kube/server/json.ts'
 import { Lifecycle } from '#kube/server/lifecycle.ts'
 import { openCluster } from '#kube/server/server.ts'
 import { create, remove, update, type DeleteOptions, type Target } from '#kube/server/write.ts'
+import { until } from '../until.testing.ts'
 
 function setUp() {
   const cluster = openCluster({ dataDir: ':memory:', serviceCidrs: [prefix('10.0.0.0/24')] })
@@ -15,6 +15,8 @@ function setUp() {
   lifecycle.start()
   return { cluster, lifecycle }
 }
+
+const settled = (lifecycle: Lifecycle) => until(() => lifecycle.idle, 'all is done')
 
 const target = (cluster: Cluster, plural: string, namespace: string): Target => ({
   type: cluster.registry.get(`/${plural}`)!,
@@ -46,7 +48,7 @@ test('dependents of a deleted owner go, unless another owner is left', async () 
   owned(cluster, 'grandchild', [child])
   owned(cluster, 'shared', [a, b])
   drop(cluster, 'a')
-  await sleep(20)
+  await settled(lifecycle)
   assert.equal(stored(cluster, 'child'), undefined)
   assert.equal(stored(cluster, 'grandchild'), undefined)
   assert.deepEqual(
@@ -61,7 +63,7 @@ test('an object of an owner that is gone already goes too', async () => {
   const a = owned(cluster, 'a', [])
   drop(cluster, 'a')
   owned(cluster, 'late', [a])
-  await sleep(20)
+  await settled(lifecycle)
   assert.equal(stored(cluster, 'late'), undefined)
   lifecycle.close()
 })
@@ -71,14 +73,14 @@ test('foreground deletion keeps the owner until its dependents are gone', async 
   const a = owned(cluster, 'a', [])
   owned(cluster, 'child', [a], { finalizers: ['test/hold'] })
   drop(cluster, 'a', { propagation: 'Foreground' })
-  await sleep(20)
+  await settled(lifecycle)
   assert.notEqual(stored(cluster, 'a')?.metadata.deletionTimestamp, undefined)
   const child = stored(cluster, 'child')!
   assert.notEqual(child.metadata.deletionTimestamp, undefined)
   const finalizers = child.metadata.finalizers!.filter((one) => one !== 'test/hold')
   const freed = { ...child, metadata: { ...child.metadata, finalizers } }
   update(cluster, target(cluster, 'configmaps', 'default'), 'child', freed)
-  await sleep(20)
+  await settled(lifecycle)
   assert.equal(stored(cluster, 'child'), undefined)
   assert.equal(stored(cluster, 'a'), undefined)
   lifecycle.close()
@@ -89,7 +91,7 @@ test('orphaned dependents stay and forget their owner', async () => {
   const a = owned(cluster, 'a', [])
   owned(cluster, 'child', [a])
   drop(cluster, 'a', { propagation: 'Orphan' })
-  await sleep(20)
+  await settled(lifecycle)
   assert.equal(stored(cluster, 'a'), undefined)
   assert.equal(stored(cluster, 'child')?.metadata.ownerReferences, undefined)
   lifecycle.close()
@@ -102,11 +104,11 @@ test('a namespace takes nothing new while it goes, and goes when it is empty', a
   create(cluster, inside, { metadata: { name: 'a', finalizers: ['test/hold'] } })
   remove(cluster, target(cluster, 'namespaces', ''), 'n')
   assert.throws(() => create(cluster, inside, { metadata: { name: 'b' } }), /is being terminated/)
-  await sleep(20)
+  await settled(lifecycle)
   assert.equal(cluster.store.get('/namespaces', '', 'n')?.['status'] !== undefined, true)
   const held = cluster.store.get('/configmaps', 'n', 'a')!
   update(cluster, inside, 'a', { ...held, metadata: { ...held.metadata, finalizers: [] } })
-  await sleep(20)
+  await settled(lifecycle)
   assert.equal(cluster.store.get('/namespaces', '', 'n'), undefined)
   lifecycle.close()
 })
@@ -121,8 +123,22 @@ test('what a killed process left undone is done at the next start', async () => 
   remove(cluster, target(cluster, 'namespaces', ''), 'n')
   const lifecycle = new Lifecycle(cluster)
   lifecycle.start()
-  await sleep(20)
+  await settled(lifecycle)
   assert.equal(stored(cluster, 'child'), undefined)
   assert.equal(cluster.store.get('/namespaces', '', 'n'), undefined)
+  lifecycle.close()
+})
+
+test('what may not be deleted outlives its owner, and the server goes on', async () => {
+  const { cluster, lifecycle } = setUp()
+  const owner = owned(cluster, 'owner', [])
+  const namespaces = { ...target(cluster, 'namespaces', ''), namespace: '' }
+  const stored = cluster.store.get('/namespaces', '', 'default')!
+  const { uid } = owner.metadata
+  const ownerReferences = [{ apiVersion: 'v1', kind: 'ConfigMap', name: 'owner', uid }]
+  update(cluster, namespaces, 'default', { ...stored, metadata: { ...stored.metadata, ownerReferences } })
+  drop(cluster, 'owner')
+  await settled(lifecycle)
+  assert.ok(cluster.store.get('/namespaces', '', 'default'))
   lifecycle.close()
 })

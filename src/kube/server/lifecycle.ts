@@ -2,6 +2,7 @@
  * What happens after a deletion: dependents of an owner that is gone go too (garbage collection), and a namespace that
  * is being deleted is emptied first. Works on what is stored, so that it goes on where a killed process stopped.
  */
+import { ApiError } from './api-error.ts'
 import type { Cluster } from './cluster.ts'
 import { objectAt, stringsAt, type JsonObject, type Resource } from './json.ts'
 import { keyOf } from './resource-type.ts'
@@ -51,6 +52,11 @@ export class Lifecycle {
     for (const change of waiting) this.#react(change)
     for (const uid of this.#dependents.keys())
       if (!this.#uids.has(uid)) this.#enqueue(() => this.#collect(uid))
+  }
+
+  /** Whether it has done all that the writes so far asked for. */
+  get idle(): boolean {
+    return this.#scheduled === undefined
   }
 
   close(): void {
@@ -201,7 +207,12 @@ export class Lifecycle {
     if (type === undefined || object === undefined) return
     if (options.propagation === undefined && object.metadata.deletionTimestamp !== undefined) return
     const target: Target = { type, version: type.storageVersion, namespace }
-    remove(this.#cluster, target, name, options)
+    try {
+      remove(this.#cluster, target, name, options)
+    } catch (error) {
+      // What may not be deleted, such as the namespace `default`, stays, whatever its owner references say.
+      if (!(error instanceof ApiError)) throw error
+    }
   }
 
   #put(key: string, previous: Resource, metadata: JsonObject): void {
