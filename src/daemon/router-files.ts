@@ -5,6 +5,7 @@
 import { readFile } from 'node:fs/promises'
 import { parseAllDocuments } from 'yaml'
 import { z } from 'zod'
+import { messageOf } from '#core/lib/error.ts'
 import type { Problem } from '#core/lib/reason.ts'
 import { err, ok, type Result } from '#core/lib/result.ts'
 import type { Secret } from '#core/schema/kubernetes.ts'
@@ -26,7 +27,7 @@ export async function readRouterFiles(
     try {
       text = await readFile(path, 'utf8')
     } catch (error) {
-      problems.push({ rule: 'FileUnreadable', message: `cannot read ${path}: ${(error as Error).message}` })
+      problems.push({ rule: 'FileUnreadable', message: `cannot read ${path}: ${messageOf(error)}` })
       continue
     }
     const parsed = parseRouterFile(text, path)

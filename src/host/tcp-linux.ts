@@ -4,6 +4,7 @@
  */
 import net from 'node:net'
 import os from 'node:os'
+import { messageOf } from '#core/lib/error.ts'
 import { isLinkLocal, versionOf, type Address } from '#core/net/address.ts'
 import {
   md5KeyBytesMax,
@@ -347,7 +348,7 @@ function explain(error: unknown, where?: string, source?: Address): string {
     case 'ENOPROTOOPT':
       return 'this kernel has no TCP MD5 signatures (CONFIG_TCP_MD5SIG)'
     default:
-      return error instanceof Error ? error.message : String(error)
+      return messageOf(error)
   }
 }
 

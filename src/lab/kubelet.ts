@@ -4,6 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { join } from 'node:path'
+import { messageOf } from '#core/lib/error.ts'
 import { rfc3339Seconds } from '#core/lib/time.ts'
 import { parseAddress, type Address } from '#core/net/address.ts'
 import type { Pod } from '#core/schema/kubernetes.ts'
@@ -155,7 +156,7 @@ export class Kubelet {
       )
       await this.#probe(pod, nodeNamespace)
     } catch (error) {
-      if (!signal.aborted) warn(`pod ${pod.namespace}/${pod.name}: ${(error as Error).message}`)
+      if (!signal.aborted) warn(`pod ${pod.namespace}/${pod.name}: ${messageOf(error)}`)
     }
   }
 

@@ -1,5 +1,7 @@
-// What runs in a lab's pod in place of its image: answers HTTP on the ports given with the pod's and its node's name.
-// Plain JavaScript and nothing imported beside node:http, so that it starts in some tens of milliseconds.
+/**
+ * What runs in a lab's pod in place of its image: answers HTTP on the ports given with the pod's and its node's name.
+ * Plain JavaScript and nothing imported beside node:http, so that it starts in some tens of milliseconds.
+ */
 import { createServer } from 'node:http'
 
 const [pod, node, ...ports] = process.argv.slice(2)

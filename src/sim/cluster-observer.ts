@@ -4,8 +4,25 @@
  */
 import type { KubeObject } from '#core/schema/object.ts'
 import type { Snapshot } from '#core/schema/snapshot.ts'
-import type { Cluster } from './cluster.ts'
+import type { VirtualClock } from './clock.ts'
 import { isWatched, snapshotOf } from './snapshot-of.ts'
+
+/** One change of one object. `object` absent: it was deleted. */
+export interface Change {
+  at: number
+  kind: string
+  key: string
+  object?: KubeObject
+}
+
+/** What an observer looks at: `Cluster`. */
+export interface Observed {
+  readonly clock: VirtualClock
+  /** Whether the API answers. */
+  readonly available: boolean
+  /** Everything that ever changed, in order. */
+  readonly changes: readonly Change[]
+}
 
 export interface ObserverOptions {
   /** Milliseconds by which a change, or the first list, arrives late; asked for each. */
@@ -15,7 +32,7 @@ export interface ObserverOptions {
 }
 
 export class ClusterObserver {
-  readonly #cluster: Cluster
+  readonly #cluster: Observed
   readonly #options: ObserverOptions
   readonly #ended: () => void
   readonly #objects = new Map<string, KubeObject>()
@@ -30,7 +47,7 @@ export class ClusterObserver {
   /** Deliveries planned in an earlier round are void. */
   #round = 0
 
-  constructor(cluster: Cluster, options: ObserverOptions, ended: () => void) {
+  constructor(cluster: Observed, options: ObserverOptions, ended: () => void) {
     this.#cluster = cluster
     this.#options = options
     this.#ended = ended

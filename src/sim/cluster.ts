@@ -3,13 +3,13 @@
  * behind by kind, outages. It stores what it is told and knows of no resource more than the API server itself does;
  * `workloads.ts` plays the controllers and the kubelet beside it.
  */
-import { mergePatch } from '#core/lib/json.ts'
+import { equalJson, mergePatch } from '#core/lib/json.ts'
 import { err, ok, type Result } from '#core/lib/result.ts'
 import { rfc3339Seconds } from '#core/lib/time.ts'
 import type { KubeObject } from '#core/schema/object.ts'
 import { type Snapshot } from '#core/schema/snapshot.ts'
 import type { VirtualClock } from './clock.ts'
-import { ClusterObserver, type ObserverOptions } from './cluster-observer.ts'
+import { ClusterObserver, type Change, type ObserverOptions } from './cluster-observer.ts'
 import { frozenCopy } from './json.ts'
 import { snapshotOf } from './snapshot-of.ts'
 
@@ -19,14 +19,6 @@ export interface WriteError {
 }
 
 export type Written = Result<KubeObject, WriteError>
-
-/** One change of one object. `object` absent: it was deleted. */
-export interface Change {
-  at: number
-  kind: string
-  key: string
-  object?: KubeObject
-}
 
 export interface RecordedEvent {
   at: number
@@ -178,13 +170,11 @@ export class Cluster {
 
   #store(key: string, object: KubeObject): KubeObject {
     const present = this.#objects.get(key)
-    const unchanged =
-      present !== undefined &&
-      JSON.stringify(withoutVersion(present)) === JSON.stringify(withoutVersion(object))
+    const unchanged = present !== undefined && equalJson(withoutVersion(present), withoutVersion(object))
     if (unchanged) return present
     const resourceVersion = String(this.#changes.length + 1)
     const generation =
-      present !== undefined && JSON.stringify(specOf(present)) !== JSON.stringify(specOf(object))
+      present !== undefined && !equalJson(specOf(present), specOf(object))
         ? (present.metadata.generation ?? 1) + 1
         : object.metadata.generation
     const metadata = { ...object.metadata, resourceVersion }

@@ -1,6 +1,7 @@
 /** Asks a Herald API, over a unix socket or HTTP. */
 import { request, type IncomingMessage } from 'node:http'
 import type { z } from 'zod'
+import { messageOf } from '#core/lib/error.ts'
 import { err, ok, type Result } from '#core/lib/result.ts'
 import { errorSchema } from './contract.ts'
 
@@ -130,8 +131,4 @@ function parse<T extends z.ZodType>(
     })
   }
   return ok(parsed.data)
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

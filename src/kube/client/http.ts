@@ -1,6 +1,7 @@
 /** One HTTP exchange with an API server over TCP, TLS or a Unix socket, on connections that are kept. */
 import http from 'node:http'
 import https from 'node:https'
+import { messageOf } from '#core/lib/error.ts'
 import { err, ok, type Result } from '#core/lib/result.ts'
 import type { ClusterAccess, Credentials } from './access.ts'
 import { unavailable, type ApiError } from './api-error.ts'
@@ -45,7 +46,7 @@ export class HttpConnections {
     try {
       credentials = await this.#access.credentials()
     } catch (error) {
-      return err(unavailable(`no credentials: ${error instanceof Error ? error.message : String(error)}`))
+      return err(unavailable(`no credentials: ${messageOf(error)}`))
     }
     const first = await this.#attempt(request, credentials)
     // The server may close an idle connection just as it is used again; nothing of the request was read then.

@@ -1,6 +1,7 @@
 /** Access from inside a pod: the mounted service account, whose token the kubelet renews in place. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { messageOf } from '#core/lib/error.ts'
 import { err, ok, type Result } from '#core/lib/result.ts'
 import type { ClusterAccess } from './access.ts'
 import { loadKubeconfig, type KubeconfigOptions } from './kubeconfig.ts'
@@ -31,7 +32,7 @@ export function inClusterAccess(options: InClusterOptions = {}): Result<ClusterA
     namespace = readFileSync(join(directory, 'namespace'), 'utf8').trim()
     token = { value: readToken(), until: Date.now() + tokenCacheMs }
   } catch (error) {
-    return err(`cannot read the service account: ${error instanceof Error ? error.message : String(error)}`)
+    return err(`cannot read the service account: ${messageOf(error)}`)
   }
   return ok({
     endpoint: { kind: 'tcp', protocol: 'https:', host, port: Number(port), basePath: '' },

@@ -7,6 +7,7 @@ import { homedir } from 'node:os'
 import { dirname, resolve } from 'node:path'
 import { parse } from 'yaml'
 import { z } from 'zod'
+import { messageOf } from '#core/lib/error.ts'
 import { err, ok, type Result } from '#core/lib/result.ts'
 import { parseEndpoint, type ClusterAccess, type Credentials } from './access.ts'
 import { ExecCredential, execSchema } from './exec-credential.ts'
@@ -230,8 +231,4 @@ function pem(
   } catch (error) {
     return err(`${file.path} names ${path}, which cannot be read: ${messageOf(error)}`)
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

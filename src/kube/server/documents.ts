@@ -1,7 +1,7 @@
 /** The server's own documents: version, health, discovery, OpenAPI. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Api } from './api.ts'
 import { pathNotFound } from './api-error.ts'
+import type { Cluster } from './cluster.ts'
 import { aggregatedDiscovery, apiGroup, coreVersions, groupList, resourceList, version } from './discovery.ts'
 import type { JsonObject } from './json.ts'
 import { openapiV2, openapiV2Protobuf, openapiV3, openapiV3Index } from './openapi.ts'
@@ -9,14 +9,13 @@ import { openapiV2, openapiV2Protobuf, openapiV3, openapiV3Index } from './opena
 // What is asked for as spec.v2@v1.0 is named with a dot in the answer: "@" may not stand in a media type (RFC 9110 §8.3.1).
 const openapiV2ProtobufType = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf'
 
-/** Whether the path was one of these; if so, it is answered. */
+/** Whether the path was one of these; if so, it is answered. `address`: `host:port` of the server, for clients that ask. */
 export function answerDocument(
-  api: Api,
+  { cluster: { registry }, address }: { cluster: Cluster; address: string },
   request: IncomingMessage,
   url: URL,
   response: ServerResponse,
 ): boolean {
-  const { registry } = api.cluster
   const parts = url.pathname.split('/').filter((part) => part !== '')
   const accept = request.headers.accept ?? ''
   const json = (document: JsonObject | undefined, type = 'application/json') => {
@@ -56,7 +55,7 @@ export function answerDocument(
         const document = aggregatedDiscovery(registry, core, `apidiscovery.k8s.io/${aggregated}`)
         return json(document, type)
       }
-      if (parts.length === 1) return json(core ? coreVersions(api.address) : groupList(registry))
+      if (parts.length === 1) return json(core ? coreVersions(address) : groupList(registry))
       if (core) return parts.length === 2 ? json(resourceList(registry, '', parts[1]!)) : false
       if (parts.length === 2) return json(apiGroup(registry, parts[1]!))
       return parts.length === 3 ? json(resourceList(registry, parts[1]!, parts[2]!)) : false

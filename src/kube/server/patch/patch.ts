@@ -1,5 +1,6 @@
 /** Patch requests of all four kinds: read the patch, make the new object, write it by the way of every update. */
 import { parseAllDocuments } from 'yaml'
+import { messageOf } from '#core/lib/error.ts'
 import { mergePatch } from '#core/lib/json.ts'
 import { badRequest, conflict, notFound, unsupportedMediaType } from '../api-error.ts'
 import type { Cluster } from '../cluster.ts'
@@ -77,7 +78,7 @@ export function parseJson(text: string): Json {
   try {
     return JSON.parse(text) as Json
   } catch (error) {
-    throw badRequest(`the body of the request is not JSON: ${(error as Error).message}`)
+    throw badRequest(`the body of the request is not JSON: ${messageOf(error)}`)
   }
 }
 

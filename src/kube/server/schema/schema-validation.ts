@@ -1,4 +1,5 @@
 /** Whether a schema may stand in a CustomResourceDefinition: structural, and nothing in it that this server cannot check. */
+import { messageOf } from '#core/lib/error.ts'
 import { forbiddenField, invalidValue, requiredValue, type Cause } from '../api-error.ts'
 import { isObject, type JsonObject } from '../json.ts'
 import { ruleProblem } from './cel-rules.ts'
@@ -37,7 +38,7 @@ function visit(schema: JsonObject, path: string, causes: Cause[]): void {
     try {
       regularExpression(schema['pattern'])
     } catch (error) {
-      causes.push(invalidValue(`${path}.pattern`, schema['pattern'], (error as Error).message))
+      causes.push(invalidValue(`${path}.pattern`, schema['pattern'], messageOf(error)))
     }
   }
   if (schema['type'] === 'array' && !isObject(schema['items']))
