@@ -365,6 +365,7 @@ export class Bgp {
         for (const bytes of messages) this.#outputs.push({ kind: 'send', connection, bytes })
         neighbour.sent += messages.length
       }
+      if (updates.length > 0) this.#step(neighbour, { kind: 'updateSent' })
     }
   }
 

@@ -43,6 +43,7 @@ export function begin(run: Run, backoff: Backoff): void {
 export function stepConnecting(run: Run, session: Connecting, input: SessionInput): void {
   switch (input.kind) {
     case 'start':
+    case 'updateSent':
     case 'tick':
       return
     case 'stop':

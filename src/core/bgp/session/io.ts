@@ -49,6 +49,8 @@ export type SessionInput =
   | { kind: 'malformed'; connection: ConnectionId; error: MessageError }
   /** The connection ended without an own `close`. */
   | { kind: 'closed'; connection: ConnectionId; reason: string }
+  /** UPDATEs are on their way to the neighbour: they tell it that we live as a KEEPALIVE would. */
+  | { kind: 'updateSent' }
   | { kind: 'tick' }
 
 export type SessionOutput =

@@ -262,6 +262,17 @@ test('KEEPALIVE and UPDATE restart the hold timer, ROUTE-REFRESH does not (RFC 4
   assert.equal(holdAt(), 110_000)
 })
 
+test('an UPDATE that is sent restarts the keepalive timer (RFC 4271 §8.2.2)', () => {
+  const driver = inState('established')
+  const first = driver.deadline
+  driver.now = first - 1
+  assert.deepEqual(show(driver.give({ kind: 'updateSent' })), [])
+  driver.now = first
+  assert.deepEqual(show(driver.give({ kind: 'tick' })), [])
+  driver.now = driver.deadline
+  assert.deepEqual(show(driver.give({ kind: 'tick' })), ['send keepalive 1'])
+})
+
 test('a message that arrived while this process was busy keeps the session up', () => {
   const driver = inState('established')
   driver.now = 95_000

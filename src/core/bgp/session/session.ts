@@ -77,6 +77,7 @@ function stepIdle(run: Run, session: Idle, input: SessionInput): void {
     case 'received':
     case 'malformed':
     case 'closed':
+    case 'updateSent':
     case 'tick':
   }
 }
