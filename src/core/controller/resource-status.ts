@@ -3,6 +3,7 @@ import { equalJson } from '#core/lib/json.ts'
 import { showObject, showProblem, type Problem } from '#core/lib/reason.ts'
 import type { PoolUsage } from '#core/ipam/pool.ts'
 import type { DerivedPool } from '#core/dialect/native-set.ts'
+import { uniqueObjects } from '#core/dialect/native.ts'
 import { refOf, type Condition, type KubeObject } from '#core/schema/object.ts'
 import { typeOf } from '#core/schema/resource-type.ts'
 import type { Snapshot } from '#core/schema/snapshot.ts'
@@ -36,7 +37,7 @@ export function resourceStatuses(
     const status = statusOf(object, byObject.get(showObject(refOf(object))) ?? [], more, now)
     if (status !== undefined) desired.push(status)
   }
-  for (const object of snapshot.custom) {
+  for (const object of uniqueObjects(snapshot.custom)) {
     const type = typeOf(object)
     if (type?.spec === undefined) continue
     if (type.dialect !== 'native' && !dialects.includes(type.dialect)) continue

@@ -94,8 +94,8 @@ function obeyedType(object: KubeObject, dialects: readonly string[]): ResourceTy
   return type.dialect === 'native' || dialects.includes(type.dialect) ? type : undefined
 }
 
-/** The same object may come by two API versions. The one that the type prefers counts. */
-function uniqueObjects(objects: readonly KubeObject[]): KubeObject[] {
+/** The known objects, oldest first, each once: one may come by two API versions, and that which its type prefers counts. */
+export function uniqueObjects(objects: readonly KubeObject[]): KubeObject[] {
   const byName = new Map<string, KubeObject>()
   for (const object of objects) {
     const type = typeOf(object)
