@@ -4,15 +4,16 @@
  * out. `tests/contract/tcp.contract.ts` holds for it and for the real one alike.
  */
 import { versionOf, type Address } from '#core/net/address.ts'
-import type {
-  DialHandlers,
-  ListenHandlers,
-  Tcp,
-  TcpConnection,
-  TcpDial,
-  TcpEnds,
-  TcpListen,
-  TcpListener,
+import {
+  md5KeyBytesMax,
+  type DialHandlers,
+  type ListenHandlers,
+  type Tcp,
+  type TcpConnection,
+  type TcpDial,
+  type TcpEnds,
+  type TcpListen,
+  type TcpListener,
 } from '#core/net/tcp.ts'
 import type { Host, Network } from './network.ts'
 import { TcpEndpoint, endsBetween } from './tcp-endpoint.ts'
@@ -243,8 +244,8 @@ function dialMistake(host: Host, options: TcpDial, source: Address | undefined):
 
 function passwordMistake(password: string): string | undefined {
   const bytes = utf8Length(password)
-  if (bytes >= 1 && bytes <= 80) return undefined
-  return `an MD5 password has 1 to 80 bytes and this one has ${bytes}`
+  if (bytes >= 1 && bytes <= md5KeyBytesMax) return undefined
+  return `an MD5 password has 1 to ${md5KeyBytesMax} bytes and this one has ${bytes}`
 }
 
 function utf8Length(text: string): number {

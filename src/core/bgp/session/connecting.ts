@@ -1,8 +1,8 @@
 /** Connect, Active, OpenSent and OpenConfirm (RFC 4271 §8.2.2), for up to one connection in each direction. */
 import type { ConnectionId } from '../io.ts'
 import type { Message, MessageError, Open } from '../wire/message.ts'
-import { notificationOf } from '../wire/notification.ts'
-import type { Ending, SessionInput } from './io.ts'
+import { ceaseSubcode, notificationOf } from '../wire/notification.ts'
+import type { ConnectionInput, Ending, SessionInput } from './io.ts'
 import { collisionWinner, negotiate } from './open.ts'
 import {
   cease,
@@ -78,9 +78,6 @@ export function stepConnecting(run: Run, session: Connecting, input: SessionInpu
     }
   }
 }
-
-/** What can happen to a connection that is open. */
-type ConnectionInput = Extract<SessionInput, { kind: 'received' | 'malformed' | 'closed' }>
 
 function stepOpenSent(
   run: Run,
@@ -265,7 +262,8 @@ function drop(
 ): void {
   const left = without(session, direction)
   // The neighbour has resolved a collision: the other connection is the one it wants.
-  const resolved = ending.notification?.code === 6 && ending.notification.subcode === 7
+  const resolved =
+    ending.notification?.code === 6 && ending.notification.subcode === ceaseSubcode.connectionCollision
   const over = left.outbound.kind === 'waiting' && left.inbound === undefined
   if (!(resolved && !over)) run.outputs.push({ kind: 'failed', ending })
   if (!over) {

@@ -1,8 +1,8 @@
 /** Established (RFC 4271 §8.2.2), with at most one other connection beside it. */
 import type { Message, Open } from '../wire/message.ts'
-import { notificationOf } from '../wire/notification.ts'
+import { ceaseSubcode, notificationOf } from '../wire/notification.ts'
 import { confirmed } from './connecting.ts'
-import type { Ending, SessionInput } from './io.ts'
+import type { ConnectionInput, Ending, SessionInput } from './io.ts'
 import { collisionWinner, negotiate } from './open.ts'
 import {
   cease,
@@ -62,9 +62,6 @@ export function stepEstablished(run: Run, session: Established, input: SessionIn
       if (input.connection === session.rival?.opening.connection) return stepRival(run, session, input)
   }
 }
-
-/** What can happen to a connection that is open. */
-type ConnectionInput = Extract<SessionInput, { kind: 'received' | 'malformed' | 'closed' }>
 
 function stepOwn(run: Run, session: Established, input: ConnectionInput): void {
   switch (input.kind) {
@@ -134,7 +131,7 @@ function rivalOpened(
   if (!negotiated.ok) return notify(run, opening.connection, notificationOf(negotiated.error))
   if (collisionWinner(run.config, negotiated.value) !== direction)
     return closeCollided(run, opening.connection)
-  const collision = cease(7)
+  const collision = cease(ceaseSubcode.connectionCollision)
   notify(run, session.connection, collision)
   run.outputs.push({ kind: 'down', ending: endingBySent(collision, 'a newer connection takes over') })
   run.session = connectingWith(

@@ -53,6 +53,9 @@ export type SessionInput =
   | { kind: 'updateSent' }
   | { kind: 'tick' }
 
+/** What can happen to a connection that is open. */
+export type ConnectionInput = Extract<SessionInput, { kind: 'received' | 'malformed' | 'closed' }>
+
 export type SessionOutput =
   | { kind: 'dial'; connection: ConnectionId }
   | { kind: 'send'; connection: ConnectionId; message: SessionMessage }

@@ -4,7 +4,7 @@ import { compareAddresses, versionOf } from '#core/net/address.ts'
 import { families as allFamilies, type Family } from '../family.ts'
 import type { ConnectionEnds } from '../io.ts'
 import type { MessageError, Open } from '../wire/message.ts'
-import { multiprotocolCapability } from '../wire/open.ts'
+import { multiprotocolCapability, openError } from '../wire/open.ts'
 import type { Negotiated, SessionConfig } from './io.ts'
 import type { Direction } from './state.ts'
 
@@ -83,8 +83,4 @@ function ownExtendedNextHop(config: SessionConfig): Family[] {
   return versionOf(config.remoteAddress) === 6 && config.families.includes('ipv4/unicast')
     ? ['ipv4/unicast']
     : []
-}
-
-function openError(subcode: number, data: Uint8Array, message: string): MessageError {
-  return { code: 2, subcode, data, message: `OPEN with ${message}` }
 }

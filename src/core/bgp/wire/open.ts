@@ -195,6 +195,7 @@ function encodeCapabilities({ asn, capabilities }: Open): Uint8Array[] {
   return encoded
 }
 
-function openError(subcode: number, data: Uint8Array, message: string): MessageError {
+/** RFC 4271 §6.2. `message` goes on after "OPEN with". */
+export function openError(subcode: number, data: Uint8Array, message: string): MessageError {
   return { code: 2, subcode, data, message: `OPEN with ${message}` }
 }
