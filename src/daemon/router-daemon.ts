@@ -11,7 +11,7 @@ import type { Tcp } from '#core/net/tcp.ts'
 import { systemClock } from '#host/clock.ts'
 import { systemFiles } from '#host/files.ts'
 import { linuxTcp } from '#host/tcp-linux.ts'
-import { logBgpEvent } from './bgp-log.ts'
+import { BgpLog } from './bgp-log.ts'
 import { Changes } from './changes.ts'
 import type { Logger } from './log.ts'
 import { ProblemLog } from './problem-log.ts'
@@ -47,12 +47,14 @@ export async function runRouter(options: RouterOptions, signal: AbortSignal): Pr
   if (!first.ok) throw new Error(first.error.map(showProblem).join('\n'))
   const changes = new Changes()
   const problems = new ProblemLog(log)
+  const clock = options.clock ?? systemClock
+  const bgpLog = new BgpLog(log, () => clock.now())
   const loop = new SpeakerLoop({
     config: { node, dialects: [], seed: options.seed ?? Math.floor(Math.random() * 2 ** 32) },
     tcp: options.tcp ?? linuxTcp(),
-    clock: options.clock ?? systemClock,
+    clock,
     ...(options.listenAddresses === undefined ? {} : { listenAddresses: options.listenAddresses }),
-    event: (instance, event) => logBgpEvent(log, instance, event),
+    event: (instance, event) => bgpLog.write(instance, event),
     stateChanged: () => {
       changes.announce()
       problems.update(loop.speaker.plan()?.problems ?? [])

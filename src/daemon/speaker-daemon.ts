@@ -14,7 +14,7 @@ import { linuxTcp } from '#host/tcp-linux.ts'
 import type { ClusterAccess } from '#kube/client/access.ts'
 import { KubeClient } from '#kube/client/client.ts'
 import { SnapshotSource } from '#kube/client/snapshot-source.ts'
-import { logBgpEvent } from './bgp-log.ts'
+import { BgpLog } from './bgp-log.ts'
 import { Changes } from './changes.ts'
 import { observe } from './observe.ts'
 import type { Logger } from './log.ts'
@@ -50,13 +50,15 @@ export async function runSpeaker(options: SpeakerOptions, signal: AbortSignal): 
   const client = new KubeClient(access)
   const changes = new Changes()
   const problems = new ProblemLog(log)
+  const clock = options.clock ?? systemClock
+  const bgpLog = new BgpLog(log, () => clock.now())
   let nodeObject: Node | undefined
   const loop = new SpeakerLoop({
     config: { node, dialects, seed: options.seed ?? Math.floor(Math.random() * 2 ** 32) },
     tcp: options.tcp ?? linuxTcp(),
-    clock: options.clock ?? systemClock,
+    clock,
     ...(options.listenAddresses === undefined ? {} : { listenAddresses: options.listenAddresses }),
-    event: (instance, event) => logBgpEvent(log, instance, event),
+    event: (instance, event) => bgpLog.write(instance, event),
     stateChanged: () => {
       changes.announce()
       writer.changed()
