@@ -18,7 +18,6 @@ export async function runTests(args) {
     '--test-concurrency=2',
     '--test-timeout=300000',
     // A server that a test left open must not hold the run up for ever.
-    '--test-force-exit',
     ...reporter,
     ...options,
     ...(files.length === 0 ? everything : files),

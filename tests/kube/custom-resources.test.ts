@@ -66,7 +66,7 @@ const cases: { name: string; object: object; refused?: RegExp[] }[] = [
   {
     name: 'a policy with a hold time of 2',
     object: policy({ holdTimeSeconds: 2, keepAliveTimeSeconds: 1 }),
-    refused: [/holdTimeSeconds/, /greater than or equal to 3/],
+    refused: [/holdTimeSeconds/, /(greater than or equal to|at least) 3/],
   },
   {
     name: 'a policy with keepalives rarer than the hold time',
