@@ -41,6 +41,7 @@ export interface ClusterView {
 /** Speakers answer at once; one that does not within this time is gone. */
 const speakerTimeoutMs = 1000
 
+/** Answers from the view of a controller, asking speakers as it goes. */
 export function clusterBackend(view: ClusterView): ApiBackend {
   return {
     version: () => view.version,

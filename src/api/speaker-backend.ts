@@ -29,6 +29,7 @@ const tables: Record<RouteView, RouteTable> = {
   advertised: 'adjRibOut',
 }
 
+/** Answers from the view of one speaker; it knows of no Services. */
 export function speakerBackend(view: SpeakerView): ApiBackend {
   return {
     version: () => view.version,

@@ -11,6 +11,7 @@ interface Place {
   words: { word: string; description: string }[]
 }
 
+/** The script for `shell` that completes commands, choices and options. */
 export function completionScript(program: Command, shell: Shell): string {
   const places = placesOf(program, '')
   switch (shell) {

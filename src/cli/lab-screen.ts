@@ -13,6 +13,7 @@ export interface LabFacts {
   probes: { client: string; url: string; command: string; answers: string[] }[]
 }
 
+/** The whole screen as text. `now`: milliseconds since 1970, for uptimes. */
 export function labScreen(facts: LabFacts, now: number): string {
   const sections: string[] = [`\n${facts.title}`]
   for (const { name, peers, services } of facts.clusters) {

@@ -67,6 +67,7 @@ export async function runProgram(
   }
 }
 
+/** The command tree; parsing it runs the action of the command that was named. */
 export function buildProgram(actions: Actions, terminal: Terminal): Command {
   const program = new Command('herald')
     .description(

@@ -75,6 +75,7 @@ export function routesTable(
   return renderTable(header, rows)
 }
 
+/** One row per Service: addresses, where it is announced, and the reason that matters most; `wide`: all. */
 export function servicesTable(services: readonly ServiceRow[], wide: boolean): string {
   const header = ['NAMESPACE', 'NAME', 'EXTERNAL-IP', 'ANNOUNCED', 'WHY']
   const rows = services.map((service) => {

@@ -3,6 +3,7 @@ import type { KubeClient } from '#kube/client/client.ts'
 import type { SnapshotSourceOptions } from '#kube/client/snapshot-source.ts'
 import type { Logger } from './log.ts'
 
+/** For a {@link SnapshotSourceOptions}: each outage is logged once, and its end. */
 export function observe(
   log: Logger,
   client: KubeClient,

@@ -4,6 +4,7 @@ import type { SpeakerView } from '#api/speaker-backend.ts'
 import type { Speaker } from '#core/speaker/speaker.ts'
 import type { Changes } from './changes.ts'
 
+/** Reads the speaker at each call; `changes` tells when to call again. */
 export function speakerView(
   speaker: Speaker,
   version: Version & { node: string },

@@ -52,6 +52,7 @@ export function bindSocket(fd: number, address: Address, port: number, scope: nu
   libc().bind(fd, socketAddress(address, port, scope))
 }
 
+/** The local port of a bound socket: the one that the kernel chose for port 0. */
 export function boundPort(fd: number): number {
   const bytes = new Uint8Array(28)
   libc().getsockname(fd, bytes)

@@ -141,7 +141,7 @@ function listen(options: TcpListen, handlers: ListenHandlers): TcpListener {
       const connection = openConnection(socket, version)
       connection.attach(handlers.accepted(connection, ends))
     })
-    server.once('error', (error) => {
+    server.on('error', (error) => {
       if (ended) return
       end()
       handlers.failed(explain(error, `port ${options.port}`))

@@ -49,6 +49,7 @@ export interface Cluster {
 
 const startTimeoutMs = 15_000
 
+/** Resolves when the API answers and all else has been started; rejects with the end of its log. */
 export async function startCluster(
   name: string,
   topology: ClusterTopology,

@@ -114,6 +114,7 @@ export interface LabListing {
   running: boolean
 }
 
+/** All that have left a state on this machine, running or not. */
 export function listLabs(): LabListing[] {
   if (!existsSync(labsFolder)) return []
   return readdirSync(labsFolder).flatMap((name) => {

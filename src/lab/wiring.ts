@@ -27,6 +27,7 @@ export function namespaceName(lab: string, machine: string): string {
   return `${lab}.${machine}`
 }
 
+/** `lab`: the name that namespaces begin with. */
 export function wire(topology: Topology, lab = topology.name): Wiring {
   const switchPlan: NamespacePlan = { namespace: namespaceName(lab, 'switch'), lines: [] }
   const machines: NamespacePlan[] = []

@@ -10,6 +10,7 @@ import type { Topology } from '#lab/topology.ts'
 import { runDemo, type DemoReport } from '#sim/demo.ts'
 import { siteOfTopology } from '#sim/site-of-topology.ts'
 
+/** Plays the manifests of one cluster to their end, in no time, and prints what came of it. */
 export function playSimulation(topology: Topology, cluster: string, terminal: Terminal): void {
   const files = topology.manifests.filter((manifest) => manifest.cluster === cluster)
   const manifests = files.flatMap(({ file }) => readManifest(join(topology.folder, file)))

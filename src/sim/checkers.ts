@@ -13,6 +13,7 @@ import type { SimulatedRouter } from './router.ts'
 import type { Simulation } from './simulation.ts'
 import type { SpeakerHost } from './speaker-host.ts'
 
+/** What must hold at every moment; gives what does not. */
 export function checkAlways({ cluster }: Simulation): string[] {
   const owners = new Map<Address, string>()
   return givenAddresses(cluster).flatMap(({ service, address }) => {
@@ -22,6 +23,7 @@ export function checkAlways({ cluster }: Simulation): string[] {
   })
 }
 
+/** What must hold when nothing is on its way; gives what does not. */
 export function checkQuiet(simulation: Simulation): string[] {
   const expected = expectedSessions(simulation.cluster)
   return [

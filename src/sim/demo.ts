@@ -41,6 +41,7 @@ export interface DemoReport {
 const calmMs = 5_000
 const patienceMs = 300_000
 
+/** Runs the site until it is quiet. The report is plain data, in virtual time. */
 export function runDemo({ site, manifests, seed = 1, start }: DemoOptions): DemoReport {
   const simulation = new Simulation(start === undefined ? { seed, site } : { seed, site, start })
   const begun = simulation.clock.now()

@@ -53,6 +53,7 @@ export const randomSite: SiteFacts = {
   ],
 }
 
+/** The same seed gives the same run. `faults`: what a checker found. */
 export function runScenario(seed: number): ScenarioResult {
   const simulation = new Simulation({ seed, site: randomSite })
   const scenario = new Scenario(simulation, new Prng(simulation.random.u32()))

@@ -17,6 +17,7 @@ export function familyOfCodes(afi: number, safi: number): Family | undefined {
   return families.find((family) => familyCodes[family].afi === afi && familyCodes[family].safi === safi)
 }
 
+/** The unicast family of the prefix's IP version. */
 export function familyOfPrefix(prefix: Prefix): Family {
   return prefixVersion(prefix) === 4 ? 'ipv4/unicast' : 'ipv6/unicast'
 }

@@ -26,6 +26,7 @@ export interface Neighbour {
   received: number
 }
 
+/** What a session with this peer is made from. */
 export function sessionConfigOf(instance: InstanceConfig, peer: PeerConfig): SessionConfig {
   return {
     localAsn: instance.asn,
@@ -63,6 +64,7 @@ export function ribSession(localAsn: number, address: Address, negotiated: Negot
   return session
 }
 
+/** What `get peers` shows: of the session while it is up, else of the configuration. */
 export function peerStatus(localAsn: number, { config, ...neighbour }: Neighbour, rib: Rib): PeerStatus {
   const negotiated = neighbour.established?.negotiated
   const status: PeerStatus = {

@@ -12,6 +12,7 @@ export interface Saying {
   observedGeneration?: number
 }
 
+/** The condition of this type; there is one at most. */
 export function conditionOf(conditions: readonly Condition[], type: string): Condition | undefined {
   return conditions.find((condition) => condition.type === type)
 }

@@ -18,6 +18,7 @@ export interface AllocateOptions {
   keepOutside?: boolean
 }
 
+/** One allocation for each request, by its id. Ids of requests and names of pools are unique. */
 export function allocate(
   pools: readonly Pool[],
   requests: readonly Request[],

@@ -46,6 +46,7 @@ export function usableRange(text: string, avoidFirstAndLast: boolean): Result<Ad
   })
 }
 
+/** Whether the address lies in the pool; of disabled ones too. */
 export function poolContains(pool: Pool, address: Address): boolean {
   return pool.ranges.some((range) => rangeContains(range, address))
 }
@@ -71,6 +72,7 @@ export class AddressSpace {
   }
 }
 
+/** Whether the pool has any address of this IP version. */
 export function poolHasVersion(pool: Pool, version: IpVersion): boolean {
   return pool.ranges.some((range) => range.version === version)
 }

@@ -61,6 +61,7 @@ export function addressToInteger(address: Address): bigint {
   return value
 }
 
+/** The inverse of {@link addressToInteger}; bits beyond 32 or 128 are cut. */
 export function addressFromInteger(value: bigint, version: IpVersion): Address {
   const bytes = new Uint8Array(version === 4 ? 4 : 16)
   let rest = value

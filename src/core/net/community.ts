@@ -32,6 +32,7 @@ export function communityText(community: number): string {
   return `${community >>> 16}:${community & 0xffff}`
 }
 
+/** `65000:1:2` (RFC 8092 §5). */
 export function largeCommunityText(community: LargeCommunity): string {
   return community.join(':')
 }
@@ -49,6 +50,7 @@ export function parseCommunity(text: string): Result<number> {
   return err(`"${text}" is not a community: write high:low (0..65535 each) or a well-known name`)
 }
 
+/** Three numbers of 32 bits with colons between (RFC 8092 §5). */
 export function parseLargeCommunity(text: string): Result<LargeCommunity> {
   const numbers = text.split(':').map(decimal)
   if (numbers.length === 3 && numbers.every((n) => inRange(n, 0xffff_ffff))) {

@@ -36,6 +36,7 @@ export function parseRange(text: string): Result<AddressRange> {
   return last.ok ? rangeBetween(first.value, last.value) : last
 }
 
+/** Both ends included; the error says which end is wrong. */
 export function rangeBetween(first: Address, last: Address): Result<AddressRange> {
   const version = versionOf(first)
   if (version !== versionOf(last)) return err(`${first} and ${last} are of different IP versions`)
@@ -44,6 +45,7 @@ export function rangeBetween(first: Address, last: Address): Result<AddressRange
   return ok({ version, first, last })
 }
 
+/** All addresses of the prefix, network and broadcast address included. */
 export function rangeOfPrefix(prefix: Prefix): AddressRange {
   const version = prefixVersion(prefix)
   const first = networkOf(prefix)
@@ -66,6 +68,7 @@ export function rangesOverlap(a: AddressRange, b: AddressRange): boolean {
   return a.version === b.version && (rangeContains(a, b.first) || rangeContains(b, a.first))
 }
 
+/** `first-last`, or the address alone where both are one. */
 export function showRange(range: AddressRange): string {
   return range.first === range.last ? range.first : `${range.first}-${range.last}`
 }

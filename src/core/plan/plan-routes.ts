@@ -29,6 +29,7 @@ interface Announcement {
   reasons: Reason[]
 }
 
+/** Routes in the order of {@link comparePrefixes}, receivers by name. Problems go to the context. */
 export function planRoutes(
   context: PlanContext,
   instance: Derived<BGPInstance>,

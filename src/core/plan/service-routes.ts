@@ -17,6 +17,7 @@ export type Wish =
   | { kind: 'announce'; prefix: Prefix; reasons: Reason[] }
   | { kind: 'withhold'; prefix?: Prefix; reasons: Reason[] }
 
+/** One wish for each address that the advertisement is about; none for Services that it does not select. */
 export function serviceRoutes(context: PlanContext, advertisement: Derived<BGPAdvertisement>): Wish[] {
   const { services } = advertisement.resource.spec
   if (services === undefined) return []

@@ -81,6 +81,7 @@ function isReady({ conditions }: Endpoint): boolean {
   return conditions?.ready !== false && conditions?.terminating !== true
 }
 
+/** Ready endpoints of the IP version of this address. */
 export function readyFor(view: ServiceView, address: Address): { anywhere: number; here: number } {
   return view.ready[versionOf(address)]
 }

@@ -46,6 +46,7 @@ export interface Condition {
   observedGeneration?: number
 }
 
+/** How reasons, problems and events name the object. */
 export function refOf(object: KubeObject): ObjectRef {
   const { name, namespace } = object.metadata
   return namespace === undefined ? { kind: object.kind, name } : { kind: object.kind, namespace, name }

@@ -5,6 +5,7 @@ import { rfc3339 } from '#core/lib/time.ts'
 import type { InstancePlan, NodePlan } from '#core/plan/node-plan.ts'
 import type { NodeSession, NodeStateStatus } from '#core/schema/node-state.ts'
 
+/** `peersOf`: the state of the sessions of an instance. Times of sessions are milliseconds since 1970. */
 export function nodeStateOf(plan: NodePlan, peersOf: (instance: string) => PeerStatus[]): NodeStateStatus {
   const sessions = plan.instances.flatMap(({ config }) => sessionsOf(config, peersOf(config.name)))
   return {

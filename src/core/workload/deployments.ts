@@ -11,6 +11,7 @@ import { isFinished, isReady, isTerminating, withCondition } from './pod-state.t
 
 const hashLabel = 'pod-template-hash'
 
+/** Also deletes Pods whose Deployment is gone. `now`: milliseconds since 1970. */
 export function reconcileDeployments(state: WorkloadState, random: Prng, now: number): WorkloadAction[] {
   const actions: WorkloadAction[] = []
   const names = new Set(state.pods.map(namespacedName))

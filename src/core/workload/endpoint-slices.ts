@@ -19,6 +19,7 @@ const managedBy = 'endpointslice-controller.k8s.io'
 type Family = 'IPv4' | 'IPv6'
 type Content = Pick<EndpointSlice, 'addressType' | 'endpoints' | 'ports'>
 
+/** Also deletes slices whose Service is gone; slices of other managers are left alone. */
 export function reconcileEndpointSlices(state: WorkloadState, random: Prng): WorkloadAction[] {
   const actions: WorkloadAction[] = []
   const names = new Set(state.endpointSlices.map(namespacedName))

@@ -57,6 +57,7 @@ export function parseEndpoint(server: string): Endpoint | undefined {
   }
 }
 
+/** As {@link parseEndpoint} takes it. */
 export function showEndpoint(endpoint: Endpoint): string {
   if (endpoint.kind === 'unix') return `unix://${endpoint.path}`
   return `${endpoint.protocol}//${urlHost(endpoint.host)}:${endpoint.port}${endpoint.basePath}`

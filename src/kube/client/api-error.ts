@@ -40,6 +40,7 @@ export function apiErrorOf(status: number, body: string, retryAfter?: string): A
   return error
 }
 
+/** There was no answer; `message` says why. */
 export function unavailable(message: string): ApiError {
   return { kind: 'unavailable', status: 0, message }
 }

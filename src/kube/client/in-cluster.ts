@@ -15,6 +15,7 @@ export interface InClusterOptions {
   tokenCacheMs?: number
 }
 
+/** The error says what of a pod's surroundings is missing. */
 export function inClusterAccess(options: InClusterOptions = {}): Result<ClusterAccess> {
   const env = options.env ?? process.env
   const directory = options.directory ?? '/var/run/secrets/kubernetes.io/serviceaccount'

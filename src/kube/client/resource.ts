@@ -55,6 +55,7 @@ export function customResources(dialects: readonly string[]): ResourceType[] {
     )
 }
 
+/** `v1`, `herald.dev/v1alpha1`. */
 export function apiVersionOf(type: ResourceType): string {
   return type.group === '' ? type.version : `${type.group}/${type.version}`
 }
@@ -72,6 +73,7 @@ export function collectionPath(type: ResourceType, namespace?: string): string {
   return `${root}${inside}/${type.plural}`
 }
 
+/** Path of one object, or of its `subresource`. */
 export function objectPath(type: ResourceType, object: ObjectName, subresource?: string): string {
   const path = `${collectionPath(type, object.namespace)}/${encodeURIComponent(object.name)}`
   return subresource === undefined ? path : `${path}/${subresource}`

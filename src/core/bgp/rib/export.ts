@@ -34,6 +34,7 @@ export function isSelf(nextHop: Address): boolean {
   return nextHop === '0.0.0.0' || nextHop === '::'
 }
 
+/** `attributes`: of a path as the RIB has it; they are not changed. */
 export function exportPath(
   target: ExportTarget,
   family: Family,

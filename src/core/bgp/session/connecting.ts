@@ -40,6 +40,7 @@ export function begin(run: Run, backoff: Backoff): void {
   run.session = { kind: 'connecting', backoff, outbound }
 }
 
+/** Inputs about connections that this session has given up are ignored. */
 export function stepConnecting(run: Run, session: Connecting, input: SessionInput): void {
   switch (input.kind) {
     case 'start':
@@ -195,6 +196,7 @@ function establish(run: Run, session: Connecting, direction: Direction, opening:
     run.session.rival = { direction: direction === 'outbound' ? 'inbound' : 'outbound', opening: other }
 }
 
+/** ConnectRetryTimer, HoldTimer and KeepaliveTimer of each direction (RFC 4271 §8.2.2, events 9 to 11). */
 export function tickConnecting(run: Run, session: Connecting): void {
   const { now } = run.context
   const { outbound } = session

@@ -29,6 +29,7 @@ import {
 } from './state.ts'
 import { holdAt, idleHoldAt, keepaliveAt, stableMs } from './timers.ts'
 
+/** Inputs about connections other than its own and its rival's are ignored. */
 export function stepEstablished(run: Run, session: Established, input: SessionInput): void {
   switch (input.kind) {
     case 'start':
@@ -141,6 +142,7 @@ function rivalOpened(
   )
 }
 
+/** HoldTimer and KeepaliveTimer (RFC 4271 §8.2.2, events 10 and 11). */
 export function tickEstablished(run: Run, session: Established): void {
   const { now } = run.context
   if (session.rival !== undefined && now >= session.rival.opening.holdAt) {

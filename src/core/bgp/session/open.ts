@@ -8,6 +8,7 @@ import { multiprotocolCapability, openError } from '../wire/open.ts'
 import type { Negotiated, SessionConfig } from './io.ts'
 import type { Direction } from './state.ts'
 
+/** RFC 4271 §4.2 with all that Herald offers. */
 export function ownOpen(config: SessionConfig): Open {
   return {
     kind: 'open',

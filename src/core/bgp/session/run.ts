@@ -27,10 +27,12 @@ export function sendOpen(run: Run, connection: ConnectionId, ends: ConnectionEnd
   return { kind: 'openSent', connection, ends, holdAt: run.context.now + openHoldMs }
 }
 
+/** RFC 4271 §4.4. */
 export function sendKeepalive(run: Run, connection: ConnectionId): void {
   run.outputs.push({ kind: 'send', connection, message: { kind: 'keepalive' } })
 }
 
+/** Without a word to the neighbour. */
 export function close(run: Run, connection: ConnectionId): void {
   run.outputs.push({ kind: 'close', connection })
 }
@@ -41,6 +43,7 @@ export function notify(run: Run, connection: ConnectionId, notification: Notific
   close(run, connection)
 }
 
+/** RFC 4486. `text`: for people at the other end (RFC 9003), where the subcode carries one. */
 export function cease(subcode: number, text?: string): Notification {
   return { kind: 'notification', code: 6, subcode, data: shutdownCommunication(text) }
 }
@@ -50,20 +53,24 @@ export function closeCollided(run: Run, connection: ConnectionId): void {
   notify(run, connection, cease(ceaseSubcode.connectionCollision))
 }
 
+/** `detail`: what the NOTIFICATION itself does not say. */
 export function endingBySent(notification: Notification, detail?: string): Ending {
   const name = showNotification(notification)
   const reason = `sent ${name}${detail === undefined ? '' : ` (${detail})`}`
   return { direction: 'sent', reason, notification }
 }
 
+/** The NOTIFICATION that answers the error was sent. */
 export function endingByError(error: MessageError): Ending {
   return endingBySent(notificationOf(error), error.message)
 }
 
+/** The neighbour ended it. */
 export function endingByReceived(notification: Notification): Ending {
   return { direction: 'received', reason: `received ${showNotification(notification)}`, notification }
 }
 
+/** No NOTIFICATION either way. `reason`: for people. */
 export function endingByConnection(reason: string): Ending {
   return { direction: 'local', reason }
 }

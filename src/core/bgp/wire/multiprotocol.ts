@@ -28,6 +28,7 @@ interface Ignored {
   message: string
 }
 
+/** MP_REACH_NLRI (RFC 4760 §3). `value`: of the attribute; NLRI in the result may be views of it. */
 export function decodeMpReach(value: Uint8Array, context: UpdateContext): MpReach | Malformed | Ignored {
   const reader = new ByteReader(value)
   const afi = reader.u16()
@@ -45,6 +46,7 @@ export function decodeMpReach(value: Uint8Array, context: UpdateContext): MpReac
   return { ...block, nextHop: decodeNextHop(nextHop) }
 }
 
+/** MP_UNREACH_NLRI (RFC 4760 §4). `value`: of the attribute; NLRI in the result may be views of it. */
 export function decodeMpUnreach(value: Uint8Array, context: UpdateContext): MpUnreach | Malformed | Ignored {
   const reader = new ByteReader(value)
   const afi = reader.u16()

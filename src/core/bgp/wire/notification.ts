@@ -117,6 +117,7 @@ export function shutdownCommunication(text: string | undefined): Uint8Array {
   return Uint8Array.of(utf8.length, ...utf8)
 }
 
+/** The whole message, at most 4096 octets: longer data is cut. */
 export function encodeNotification({ code, subcode, data }: Notification): Uint8Array {
   // Data is often (part of) the offending message; no message may be too long because of it.
   const sent = data.subarray(0, defaultMaxLength - headerLength - 2)

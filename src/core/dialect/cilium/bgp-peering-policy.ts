@@ -33,6 +33,7 @@ const connectRetrySecondsMax = 65535
 /** A third of the longest hold time: more is never used (RFC 4271 §4.4). */
 const keepaliveSecondsMax = 21845
 
+/** The oldest policy that selects a node has it; what later ones lose to it is among the problems. */
 export function resourcesOfPolicies(
   policies: readonly CiliumBGPPeeringPolicy[],
   nodes: readonly Node[],
