@@ -46,6 +46,24 @@ test('an object is read with its maps, lists, numbers and pointers', () => {
   })
 })
 
+/** A Namespace that was made at so many seconds since 1970. */
+const madeAt = (seconds: bigint) => {
+  const octets: number[] = []
+  for (let rest = BigInt.asUintN(64, seconds); ; rest >>= 7n) {
+    octets.push(Number(rest & 0x7fn) | (rest > 0x7fn ? 0x80 : 0))
+    if (rest <= 0x7fn) break
+  }
+  return envelope('Namespace', field(1, field(8, Buffer.from([1 << 3, ...octets]))))
+}
+
+test('times are read, also those before 1970', () => {
+  for (const [seconds, text] of [
+    [1_767_225_600n, '2026-01-01T00:00:00Z'],
+    [-62_135_596_800n, '0001-01-01T00:00:00Z'],
+  ] as const)
+    assert.deepEqual(readProtobuf(madeAt(seconds))['metadata'], { creationTimestamp: text })
+})
+
 test('what is unknown or broken is refused, never dropped', () => {
   const bad: Uint8Array[] = [
     Buffer.from('k8s'),
@@ -57,6 +75,7 @@ test('what is unknown or broken is refused, never dropped', () => {
     envelope('Namespace', Buffer.alloc(12, 0xff)),
     envelope('Namespace', number(1, 1)),
     envelope('__proto__', Buffer.alloc(0)),
+    madeAt(2n ** 62n),
   ]
   for (const body of bad)
     assert.throws(

@@ -3,6 +3,7 @@
  * objects (they do not fall back to JSON). Only bodies of requests: answers are always JSON, which those clients accept.
  * A field that the tables below lack is an error and never dropped in silence.
  */
+import { rfc3339Seconds } from '#core/lib/time.ts'
 import { unsupportedMediaType } from './api-error.ts'
 import { isObject, type Json, type JsonObject } from './json.ts'
 
@@ -212,10 +213,11 @@ function readMessage(bytes: Uint8Array, message: Message, name: string): JsonObj
     if (type.startsWith('{}')) {
       const entry = readEntry(value, type.slice(2))
       const map = isObject(object[key]) ? object[key] : {}
-      object[key] = { ...map, ...entry }
+      object[key] = Object.assign(map, entry)
     } else if (type.startsWith('[]')) {
       const list = Array.isArray(object[key]) ? object[key] : []
-      object[key] = [...list, readValue(value, type.slice(2))]
+      list.push(readValue(value, type.slice(2)))
+      object[key] = list
     } else {
       const pointer = type.endsWith('!')
       const read = readValue(value, pointer ? type.slice(0, -1) : type)
@@ -250,9 +252,11 @@ function readValue(value: bigint | Uint8Array, type: string): Json {
       return Buffer.from(value).toString('base64')
     case 'time': {
       const seconds = fields(value).find((field) => field.number === 1)?.value
-      return typeof seconds === 'bigint'
-        ? `${new Date(Number(seconds) * 1000).toISOString().slice(0, 19)}Z`
-        : null
+      if (typeof seconds !== 'bigint') return null
+      // Signed: Go's zero time is long before 1970. What Date cannot hold is no time that a client means.
+      const ms = 1000 * Number(BigInt.asIntN(64, seconds))
+      if (Number.isNaN(new Date(ms).getTime())) throw refused('a time in it is out of bounds')
+      return rfc3339Seconds(ms)
     }
     case 'intOrString': {
       const parts = new Map(fields(value).map((field) => [field.number, field.value]))
