@@ -4,9 +4,9 @@
  */
 import type { PeerStatus, RouteEntry } from '#core/bgp/io.ts'
 import type { KubeObject } from '#core/schema/object.ts'
-import type { EndpointSlice, Service } from '#core/schema/kubernetes.ts'
+import type { Service } from '#core/schema/kubernetes.ts'
 import { showProblem } from '#core/lib/reason.ts'
-import { serviceNameLabel } from '#core/schema/well-known.ts'
+import { readyEndpoints } from './oracle.ts'
 import { probeServices, type Probe } from './probe.ts'
 import { Simulation, type SiteFacts } from './simulation.ts'
 
@@ -119,11 +119,7 @@ function servicesOf({ cluster }: Simulation): DemoReport['services'] {
     namespace: service.metadata.namespace ?? 'default',
     name: service.metadata.name,
     addresses: addressesOf(service),
-    readyEndpoints: cluster
-      .list<EndpointSlice>('EndpointSlice')
-      .filter(({ metadata }) => metadata.labels?.[serviceNameLabel] === service.metadata.name)
-      .flatMap(({ endpoints }) => endpoints ?? [])
-      .filter(({ conditions }) => conditions?.ready !== false).length,
+    readyEndpoints: ([4, 6] as const).flatMap((version) => readyEndpoints(cluster, service, version)).length,
   }))
 }
 
