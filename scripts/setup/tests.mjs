@@ -16,8 +16,8 @@ export async function runTests(args) {
     '--test',
     // Files that make namespaces name them uniquely, so that two may run at a time.
     '--test-concurrency=2',
-    '--test-timeout=300000',
     // A server that a test left open must not hold the run up for ever.
+    '--test-timeout=600000',
     ...reporter,
     ...options,
     ...(files.length === 0 ? everything : files),

@@ -257,4 +257,4 @@ function parseJson(text: string): unknown {
   }
 }
 
-export const engines: readonly Engine[] = [bird, frr, gobgp]
+export const engines = { bird, frr, gobgp }

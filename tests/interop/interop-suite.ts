@@ -1,13 +1,13 @@
 /**
- * Herald beside real BIRD, FRR and GoBGP, over IPv4 and over IPv6: sessions up both ways, routes of both families both
- * ways with their attributes, withdrawal, loss and recovery, and the errors that must be told apart.
+ * Herald beside one real neighbour of another make, over IPv4 and over IPv6: sessions up both ways, routes of both families
+ * both ways with their attributes, withdrawal, loss and recovery, and the errors that must be told apart.
  */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { LabProcess } from '#lab/processes.ts'
 import { untilGiven } from '../until.testing.ts'
 import { captureMissing, startCapture } from './capture.ts'
-import { engines, theirRoutes, type TestFamily } from './engines.ts'
+import { theirRoutes, type Engine, type TestFamily } from './engines.ts'
 import {
   heraldAsn,
   neighbourAsn,
@@ -99,7 +99,7 @@ async function exchangesRoutes(pair: Pair, version: 4 | 6): Promise<void> {
   }
 }
 
-for (const engine of engines) {
+export function interopSuite(engine: Engine): void {
   const skip = skipReason(engine)
   for (const version of [4, 6] as const) {
     describe(`${engine.name} over IPv${version}`, { skip }, () => {
