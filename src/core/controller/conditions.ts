@@ -1,6 +1,7 @@
 /** Conditions of objects: what is to be said, laid over what is there. */
 import { equalJson } from '#core/lib/json.ts'
 import { rfc3339Seconds } from '#core/lib/time.ts'
+import { withCondition } from '#core/schema/conditions.ts'
 import type { Condition } from '#core/schema/object.ts'
 
 /** What a condition says; when it came to say so follows from what it said before. */
@@ -27,17 +28,12 @@ export function withSayings(
   removed: readonly string[],
   now: number,
 ): Condition[] {
-  const after = before.filter(({ type }) => !removed.includes(type))
-  for (const saying of sayings) {
-    const index = after.findIndex(({ type }) => type === saying.type)
-    const old = after[index]
-    const lastTransitionTime =
-      old !== undefined && old.status === saying.status ? old.lastTransitionTime : rfc3339Seconds(now)
-    const next: Condition = { ...saying, lastTransitionTime, message: cut(saying.message, 32_768) }
-    if (old === undefined) after.push(next)
-    else after[index] = next
-  }
-  return after
+  const kept: readonly Condition[] = before.filter(({ type }) => !removed.includes(type))
+  const after = sayings.reduce((conditions, saying) => {
+    const said = { ...saying, message: cut(saying.message, 32_768) }
+    return withCondition<Condition>(conditions, said, rfc3339Seconds(now))
+  }, kept)
+  return [...after]
 }
 
 /** Whether the condition says something else than before, the time left aside. */

@@ -3,11 +3,12 @@ import { equalJson } from '#core/lib/json.ts'
 import { compareText } from '#core/lib/order.ts'
 import type { Prng } from '#core/lib/prng.ts'
 import { rfc3339Seconds } from '#core/lib/time.ts'
+import { withCondition } from '#core/schema/conditions.ts'
 import type { Deployment, Pod } from '#core/schema/kubernetes.ts'
 import { namespacedName, selectorMatches } from '#core/schema/object.ts'
 import type { WorkloadAction, WorkloadState } from './io.ts'
 import { generateName, templateHash } from './names.ts'
-import { isFinished, isReady, isTerminating, withCondition } from './pod-state.ts'
+import { isFinished, isReady, isTerminating } from './pod-state.ts'
 
 const hashLabel = 'pod-template-hash'
 

@@ -1,5 +1,4 @@
 /** What others need to know of a Pod. */
-import { equalJson } from '#core/lib/json.ts'
 import type { Pod } from '#core/schema/kubernetes.ts'
 
 /** Asked to end: its deletion has begun. */
@@ -22,29 +21,4 @@ export function podAddresses(pod: Pod): string[] {
   const { podIP, podIPs } = pod.status ?? {}
   if (podIPs !== undefined && podIPs.length > 0) return podIPs.map(({ ip }) => ip)
   return podIP === undefined || podIP === '' ? [] : [podIP]
-}
-
-interface AnyCondition {
-  type: string
-  status: string
-  reason?: string
-  message?: string
-  lastTransitionTime?: string
-}
-
-/**
- * `before` with `condition` in place of the one of its type; `lastTransitionTime` moves with the status only (RFC 3339
- * `at`). Gives `before` itself when nothing changes.
- */
-export function withCondition<T extends AnyCondition>(
-  before: readonly T[],
-  condition: T,
-  at: string,
-): readonly T[] {
-  const old = before.find(({ type }) => type === condition.type)
-  const lastTransitionTime = old?.status === condition.status ? (old.lastTransitionTime ?? at) : at
-  const next: T = { ...condition, lastTransitionTime }
-  const says = ({ status, reason, message }: T) => ({ status, reason, message })
-  if (old !== undefined && equalJson(says(old), says(next))) return before
-  return old === undefined ? [...before, next] : before.map((each) => (each === old ? next : each))
 }

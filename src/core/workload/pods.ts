@@ -5,10 +5,11 @@ import { rfc3339Seconds } from '#core/lib/time.ts'
 import { addressFromInteger, addressToInteger, type Address, type IpVersion } from '#core/net/address.ts'
 import { parsePrefix } from '#core/net/prefix.ts'
 import { rangeOfPrefix } from '#core/net/range.ts'
+import { withCondition } from '#core/schema/conditions.ts'
 import type { Node, Pod } from '#core/schema/kubernetes.ts'
 import { namespacedName, selectorMatches } from '#core/schema/object.ts'
 import type { WorkloadAction, WorkloadState } from './io.ts'
-import { isFinished, isTerminating, podAddresses, withCondition } from './pod-state.ts'
+import { isFinished, isTerminating, podAddresses } from './pod-state.ts'
 
 /** `leaving`: uids of Pods that are being deleted in the same turn; they keep their addresses until they are gone. */
 export function reconcilePods(
