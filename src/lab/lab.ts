@@ -82,9 +82,12 @@ export function missingForLab(topology?: Topology): { what: string; hint: string
     ['/usr/lib/frr/bgpd', 'frr', engines.has('frr')],
     ['gobgpd', 'gobgpd', engines.has('gobgp')],
   ] as const
-  for (const [program, packageName, needed] of programs)
-    if (needed && find(program) === undefined)
-      missing.push({ what: program, hint: `apt-get install --no-install-recommends ${packageName}` })
+  const absent = programs.filter(([program, , needed]) => needed && find(program) === undefined)
+  if (absent.length > 0) {
+    const packages = absent.map(([, name]) => name).join(' ')
+    const what = absent.map(([program]) => program).join(', ')
+    missing.push({ what, hint: `apt-get install --no-install-recommends ${packages}` })
+  }
   try {
     libc()
   } catch (error) {
