@@ -4,18 +4,23 @@ import { nativeSet } from '#core/dialect/native.ts'
 import { snapshotOf } from '#core/schema/cluster.testing.ts'
 import { resourceStatuses } from './resource-status.ts'
 
-test('an object that is watched in two versions gets one status and one event, by the version its type prefers', () => {
-  const custom = ['cilium.io/v2alpha1', 'cilium.io/v2'].map((apiVersion) => ({
-    apiVersion,
-    kind: 'CiliumLoadBalancerIPPool',
-    metadata: { name: 'bad', uid: '1', resourceVersion: '7' },
-    spec: {},
-  }))
-  const snapshot = snapshotOf({ custom })
-  const { problems } = nativeSet(snapshot, ['cilium'])
-  const desired = resourceStatuses(snapshot, problems, [], ['cilium'], 0)
-  assert.deepEqual(
-    desired.map(({ object, events }) => [object.apiVersion, events.map(({ reason }) => reason)]),
-    [['cilium.io/v2', ['InvalidValue']]],
-  )
-})
+for (const { name, versions, counts } of [
+  { name: 'the version that its type prefers', versions: ['7', '7'], counts: 'cilium.io/v2' },
+  { name: 'the view that is not behind', versions: ['8', '7'], counts: 'cilium.io/v2alpha1' },
+]) {
+  test(`an object that is watched in two versions gets one status and one event, by ${name}`, () => {
+    const custom = ['cilium.io/v2alpha1', 'cilium.io/v2'].map((apiVersion, i) => ({
+      apiVersion,
+      kind: 'CiliumLoadBalancerIPPool',
+      metadata: { name: 'bad', uid: '1', resourceVersion: versions[i]! },
+      spec: {},
+    }))
+    const snapshot = snapshotOf({ custom })
+    const { problems } = nativeSet(snapshot, ['cilium'])
+    const desired = resourceStatuses(snapshot, problems, [], ['cilium'], 0)
+    assert.deepEqual(
+      desired.map(({ object, events }) => [object.apiVersion, events.map(({ reason }) => reason)]),
+      [[counts, ['InvalidValue']]],
+    )
+  })
+}

@@ -210,9 +210,10 @@ function mayReplace(write: Write, desired: DesiredStatus, now: number): boolean 
   }
 }
 
-/** An object that was deleted and made again is another one. */
+/** An object that was deleted and made again is another one; one that is seen in another version is not. */
 function identity({ kind, apiVersion, metadata }: KubeObject): string {
-  return `${apiVersion} ${kind} ${metadata.namespace ?? ''}/${metadata.name} ${metadata.uid ?? ''}`
+  const group = apiVersion.includes('/') ? apiVersion.slice(0, apiVersion.indexOf('/')) : ''
+  return `${group} ${kind} ${metadata.namespace ?? ''}/${metadata.name} ${metadata.uid ?? ''}`
 }
 
 /**

@@ -94,7 +94,10 @@ function obeyedType(object: KubeObject, dialects: readonly string[]): ResourceTy
   return type.dialect === 'native' || dialects.includes(type.dialect) ? type : undefined
 }
 
-/** The known objects, oldest first, each once: one may come by two API versions, and that which its type prefers counts. */
+/**
+ * The known objects, oldest first, each once: one may come by two API versions, by watches of which one is behind. The
+ * newest view of it counts, and of equal ones that in the version which its type prefers.
+ */
 export function uniqueObjects(objects: readonly KubeObject[]): KubeObject[] {
   const byName = new Map<string, KubeObject>()
   for (const object of objects) {
@@ -104,9 +107,17 @@ export function uniqueObjects(objects: readonly KubeObject[]): KubeObject[] {
     const other = byName.get(key)
     const rank = (o: KubeObject) =>
       type.versions.findIndex((version) => o.apiVersion === `${type.group}/${version}`)
-    if (other === undefined || rank(object) < rank(other)) byName.set(key, object)
+    const newer = other === undefined ? 1 : compareRevision(object, other)
+    if (other === undefined || newer > 0 || (newer === 0 && rank(object) < rank(other)))
+      byName.set(key, object)
   }
   return [...byName.values()].toSorted(compareAge)
+}
+
+/** Positive when `a` was seen after `b`; 0 where that cannot be told. */
+function compareRevision(a: KubeObject, b: KubeObject): number {
+  const [x, y] = [a, b].map(({ metadata }) => Number(metadata.resourceVersion ?? Number.NaN))
+  return x === undefined || y === undefined || Number.isNaN(x - y) ? 0 : x - y
 }
 
 function addNative(set: NativeSet, resource: KubeObject): void {
