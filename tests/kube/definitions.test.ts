@@ -11,7 +11,7 @@ import {
 } from '#kube/server/builtin/custom-resource-definition.ts'
 import type { Json, JsonObject, Resource } from '#kube/server/json.ts'
 import { openCluster } from '#kube/server/server.ts'
-import { create } from '#kube/server/write.ts'
+import { create, type WriteOptions } from '#kube/server/write.ts'
 
 const cluster = openCluster({ dataDir: ':memory:', serviceCidrs: [prefix('10.11.0.0/16')] })
 for (const type of resourceTypes) {
@@ -19,10 +19,15 @@ for (const type of resourceTypes) {
   cluster.registry.add(customResourceType(create(cluster, target, crdOf(type) as unknown as JsonObject)))
 }
 
-function make(plural: string, version: string, spec: Json): Resource {
+function make(
+  plural: string,
+  version: string,
+  spec: Json,
+  options: WriteOptions = { fieldValidation: 'Strict' },
+): Resource {
   const type = cluster.registry.all().find((one) => one.plural === plural && one.versions.includes(version))!
   const target = { type, version, namespace: '' }
-  return create(cluster, target, { metadata: { generateName: 'demo-' }, spec }, { fieldValidation: 'Strict' })
+  return create(cluster, target, { metadata: { generateName: 'demo-' }, spec }, options)
 }
 
 const policy = (neighbor: JsonObject, router: JsonObject = {}) => ({
@@ -101,3 +106,14 @@ for (const [name, plural, spec, why] of refused) {
     )
   })
 }
+
+test('an unknown field is refused also for a client that does not say what is to become of it', () => {
+  const spec = policy({ peerASN: 1, peerAddress: address }, { locaASN: 1 })
+  assert.throws(
+    () => make('ciliumbgppeeringpolicies', 'v2alpha1', spec, {}),
+    (error) => error instanceof ApiError && error.message.includes('locaASN'),
+  )
+  const warnings: string[] = []
+  make('ciliumbgppeeringpolicies', 'v2alpha1', spec, { fieldValidation: 'Warn', warnings })
+  assert.match(warnings.join(), /locaASN/)
+})

@@ -300,7 +300,8 @@ function writeOptions({ query }: Exchange): WriteOptions {
     throw badRequest(
       `fieldValidation: Unsupported value: "${mode}": supported values: "Ignore", "Strict", "Warn"`,
     )
-  return { dryRun: isDryRun(query.getAll('dryRun')), fieldValidation: mode || 'Warn', warnings: [] }
+  const dryRun = isDryRun(query.getAll('dryRun'))
+  return { dryRun, warnings: [], ...(mode === '' ? {} : { fieldValidation: mode }) }
 }
 
 function isDryRun(values: string[]): boolean {

@@ -18,13 +18,14 @@ import { timestamp, type Cluster } from './cluster.ts'
 import { isObject, type Json, type JsonObject, type Metadata, type Resource, show } from './json.ts'
 import { validateMetadata } from './meta-validation.ts'
 import { apiVersionOf, keyOf, type ResourceType } from './resource-type.ts'
+import { isOwnKind } from './schema/own-words.ts'
 import { prepareFields } from './schema/prepare-fields.ts'
 import { showUnknownField } from './schema/unknown-field.ts'
 
 export interface WriteOptions {
   /** Everything is checked and answered, nothing is stored. */
   dryRun?: boolean
-  /** What to do about unknown and duplicate fields. Default: Warn. */
+  /** What to do about unknown and duplicate fields. Default: Strict for Herald's own and obeyed resources, else Warn. */
   fieldValidation?: 'Strict' | 'Warn' | 'Ignore'
   /** Sentences for the `Warning` headers are added here. */
   warnings?: string[]
@@ -241,7 +242,7 @@ function checkFields(target: Target, object: Resource, options: WriteOptions): v
   const schema = type.schema?.(version)
   if (schema === undefined) return
   const { unknown, causes } = prepareFields(schema, object)
-  const mode = options.fieldValidation ?? 'Warn'
+  const mode = options.fieldValidation ?? (isOwnKind(object) ? 'Strict' : 'Warn')
   if (unknown.length > 0 && mode === 'Strict') {
     const list = unknown.map(showUnknownField).join(', ')
     throw badRequest(

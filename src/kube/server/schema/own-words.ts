@@ -9,6 +9,14 @@ import { parseSpec } from '#core/schema/validate.ts'
 import type { Cause } from '../api-error.ts'
 import type { Resource } from '../json.ts'
 
+/**
+ * Whether this is a resource that announcements hang on. A typo in one of those is refused even where a client does not say
+ * what is to become of unknown fields: leaving a field out in silence could withdraw what is announced.
+ */
+export function isOwnKind(object: Resource): boolean {
+  return typeOf({ ...object, metadata: { name: object.metadata.name } }) !== undefined
+}
+
 /** `causes` with the sentence and the hint of Herald's own validation wherever it speaks of the same field. */
 export function inOwnWords(object: Resource, causes: Cause[]): Cause[] {
   const own: KubeObject = { ...object, metadata: { name: object.metadata.name } }
