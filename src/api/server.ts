@@ -7,6 +7,7 @@ import { createServer } from 'node:http'
 import { connect } from 'node:net'
 import { dirname } from 'node:path'
 import {
+  defaultSockets,
   routeQuerySchema,
   type List,
   type PeerRow,
@@ -71,7 +72,7 @@ export function apiRoutes(backend: ApiBackend): Hono {
   })
   app.get('/v1/services', (c) => {
     if (backend.services === undefined) {
-      const hint = 'ask the controller: --server unix:/run/herald/api.sock'
+      const hint = `ask the controller: --server unix:${defaultSockets.whole}`
       return c.json({ error: 'this role knows of no Services', hint }, 404)
     }
     return answer(c, backend, () => backend.services!())

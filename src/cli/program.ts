@@ -2,8 +2,9 @@
  * The command line: its commands, options and help. What the roles do is given in by `herald.ts`, which loads each only
  * when it runs.
  */
+import { existsSync } from 'node:fs'
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander'
-import { defaultSocket, routeViews, type RouteView } from '#api/contract/contract.ts'
+import { defaultSockets, routeViews, type RouteView } from '#api/contract/contract.ts'
 import { completionScript, shells, type Shell } from './completion.ts'
 import { exitCodes, Failure } from './failure.ts'
 import { getPeers, getRoutes, getServices, outputFormats, type OutputFormat } from './get.ts'
@@ -102,15 +103,15 @@ function addRoles(program: Command, actions: Actions): void {
     ])
     .option('--node <name>', 'name of the Node that stands for this machine (default: its host name)')
     .option('--port <number>', 'where kubectl finds the API, on loopback', portNumber, 6443)
-    .option('--socket <path>', 'where to serve the API for `herald get`', defaultSocket)
+    .option('--socket <path>', 'where to serve the API for `herald get`', defaultSockets.whole)
     .addOption(dialectOption())
     .addOption(logLevelOption())
     .action((flags) => actions.up(flags))
-  withCluster(program.command('controller'))
+  withCluster(program.command('controller'), defaultSockets.whole)
     .description('give addresses to Services and report: once per cluster, elected by a lease')
     .option('--lease-namespace <name>', 'namespace of the lease', 'kube-system')
     .action((flags) => actions.controller(flags))
-  withCluster(program.command('speaker'))
+  withCluster(program.command('speaker'), defaultSockets.node)
     .description('speak BGP for one node: one per node')
     .requiredOption(
       '--node <name>',
@@ -127,7 +128,7 @@ function addRoles(program: Command, actions: Actions): void {
       collect,
       [],
     )
-    .option('--socket <path>', 'where to serve the API for `herald get`', defaultSocket)
+    .option('--socket <path>', 'where to serve the API for `herald get`', defaultSockets.whole)
     .addOption(logLevelOption())
     .action((flags) => {
       if (flags.config.length === 0) throw new Failure('--config is missing', { code: exitCodes.usage })
@@ -205,7 +206,7 @@ function withGetOptions(command: Command): Command {
     .addOption(
       new Option('--server <address>', 'Herald API to ask: unix:/path or http://host:port')
         .env('HERALD_SERVER')
-        .default(`unix:${defaultSocket}`),
+        .default(localServer(), `unix:${defaultSockets.whole}, or a speaker's ${defaultSockets.node}`),
     )
     .addOption(
       new Option('-o, --output <format>', 'how to print it')
@@ -215,14 +216,20 @@ function withGetOptions(command: Command): Command {
     .option('-w, --watch', 'print again at each change', false)
 }
 
-function withCluster(command: Command): Command {
+/** The socket of a role on this machine: a speaker's only where nothing answers for more than its node. */
+function localServer(): string {
+  const { whole, node } = defaultSockets
+  return `unix:${!existsSync(whole) && existsSync(node) ? node : whole}`
+}
+
+function withCluster(command: Command, socket: string): Command {
   return command
     .option(
       '--kubeconfig <file>',
       'how to reach the cluster (default: KUBECONFIG, in-cluster, ~/.kube/config)',
     )
     .option('--context <name>', 'context of the kubeconfig')
-    .option('--socket <path>', 'where to serve the API for `herald get`', defaultSocket)
+    .option('--socket <path>', 'where to serve the API for `herald get`', socket)
     .addOption(dialectOption())
     .addOption(logLevelOption())
 }

@@ -123,5 +123,10 @@ export const versionSchema = z.object({
 })
 export type Version = z.output<typeof versionSchema>
 
-/** Socket that the CLI asks when nothing else is said, and that daemons serve by default. */
-export const defaultSocket = '/run/herald/api.sock'
+/** Sockets that roles serve by default. The CLI asks the first of them that is there when nothing else is said. */
+export const defaultSockets = {
+  /** `herald up`, a controller, a router: it answers for all there is. */
+  whole: '/run/herald/api.sock',
+  /** A speaker, which answers for its node. It may stand beside a controller. */
+  node: '/run/herald/speaker.sock',
+} as const
