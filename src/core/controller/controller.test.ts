@@ -303,6 +303,19 @@ test('an invalid pool is reported with field and hint; Services keep their addre
   assert.equal(warnings.length, 1)
 })
 
+test('a pool that never was valid keeps no other pool from being deleted', () => {
+  const api = new FakeApi()
+  api.put(ciliumPool('demo', ['10.0.0.0/24']))
+  api.put(ciliumPool('typo', ['10.0.0.300/24']))
+  api.put(service('nginx'))
+  api.settle()
+  assert.deepEqual(api.addressesOf('nginx'), ['10.0.0.0'])
+  api.delete('CiliumLoadBalancerIPPool', 'demo')
+  api.settle()
+  assert.deepEqual(api.addressesOf('nginx'), [])
+  assert.match(JSON.stringify(eventsOf(api, 'Service nginx')), /AddressReleased/)
+})
+
 test('of two policies that select one node the newer is told, and the older named', () => {
   const api = new FakeApi()
   api.put({

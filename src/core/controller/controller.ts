@@ -19,7 +19,7 @@ import { namespacedName, refOf } from '#core/schema/object.ts'
 import { typeOf } from '#core/schema/resource-type.ts'
 import type { Snapshot } from '#core/schema/snapshot.ts'
 import type { ControllerConfig, ControllerInput, ControllerOutput } from './io.ts'
-import { resourceStatuses } from './resource-status.ts'
+import { resourceStatuses, wasValidPool } from './resource-status.ts'
 import { ingressAddresses, requestOf, wantsAddress, type ServiceRequest } from './service-request.ts'
 import {
   allocatedStatus,
@@ -97,7 +97,9 @@ export class Controller {
       pools,
       [...requests.values()].map(({ request }) => request),
       reservations,
-      { keepOutside: invalidPools.length > 0 },
+      // What an invalid pool once gave cannot be told any more, so nothing is taken back while there is one. One that never
+      // was valid gave nothing.
+      { keepOutside: invalidPools.some(wasValidPool) },
     )
 
     const context = this.#context(set.pools, cilium, now)

@@ -51,6 +51,11 @@ export function resourceStatuses(
   return desired
 }
 
+/** Whether a pool, which may be invalid now, was valid at some time: its numbers were reported, and stay in its status. */
+export function wasValidPool(pool: KubeObject): boolean {
+  return conditionsOf(pool).some(({ type }) => type.endsWith('/IPsTotal'))
+}
+
 function statusOf(
   object: KubeObject,
   problems: readonly Problem[],
