@@ -133,7 +133,7 @@ test('get prints what the API answers, in every format', async () => {
     const services = await run(['get', 'services', 'nginx'], server)
     assert.match(
       services.out,
-      /10\.11\.0\.9,fd00::9 +1\/2 nodes, 1 peer +selected by app=nginx.*; not from 1 node: no instance/,
+      /10\.11\.0\.9,fd00::9 +1\/2 nodes, 1 session +selected by app=nginx.*; not from 1 node: no instance/,
     )
     await assert.rejects(
       run(['get', 'services', 'nowhere'], server),

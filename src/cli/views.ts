@@ -86,7 +86,7 @@ export function servicesTable(services: readonly ServiceRow[], wide: boolean): s
     const announced =
       announcing.length === 0
         ? 'no'
-        : `${announcing.length}/${count(service.nodes.length, 'node')}, ${count(sessions.size, 'peer')}`
+        : `${announcing.length}/${count(service.nodes.length, 'node')}, ${count(sessions.size, 'session')}`
     return [
       service.namespace,
       service.name,

@@ -3,6 +3,7 @@
  * for the rest of Kubernetes (kubelets, workload controllers, service proxy).
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { arch, release } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parse, stringify } from 'yaml'
@@ -169,6 +170,14 @@ async function registerNode(client: KubeClient, name: string, node: NodeTopology
         .map((address) => ({ type: 'InternalIP', address })),
       { type: 'Hostname', address: name },
     ],
+    nodeInfo: {
+      kubeletVersion: 'herald-lab',
+      osImage: 'network namespace',
+      kernelVersion: release(),
+      containerRuntimeVersion: 'none',
+      operatingSystem: 'linux',
+      architecture: arch(),
+    },
     conditions: [
       {
         type: 'Ready',
