@@ -16,6 +16,7 @@ import type { PathAttributes } from '../attributes.ts'
 import { decodeAttributes } from '../wire/attributes.ts'
 import type { NextHop } from '../wire/message.ts'
 import { grown } from './column.ts'
+import { doubledSlots } from './hash-slots.ts'
 
 /** Bits of {@link AttributeStore.flags}. */
 export const attributeFlags = {
@@ -161,18 +162,8 @@ export class AttributeStore {
   }
 
   #rehash(): void {
-    const old = this.#slots
-    const mask = 2 * this.#mask + 1
-    const slots = new Int32Array(2 * (mask + 1))
-    for (let i = 0; i < old.length; i += 2) {
-      if (old[i + 1] === 0) continue
-      let slot = old[i]! & mask
-      while (slots[2 * slot + 1] !== 0) slot = (slot + 1) & mask
-      slots[2 * slot] = old[i]!
-      slots[2 * slot + 1] = old[i + 1]!
-    }
-    this.#slots = slots
-    this.#mask = mask
+    this.#slots = doubledSlots(this.#slots)
+    this.#mask = 2 * this.#mask + 1
   }
 
   #growColumns(length: number): void {

@@ -14,6 +14,7 @@ import { assert } from '#core/lib/assert.ts'
 import { addressFromBytes, type IpVersion } from '#core/net/address.ts'
 import type { Prefix } from '#core/net/prefix.ts'
 import { grown } from './column.ts'
+import { doubledSlots } from './hash-slots.ts'
 
 const FREE = 255
 
@@ -161,18 +162,8 @@ export class PrefixTable {
   }
 
   #rehash(): void {
-    const old = this.#slots
-    const mask = 2 * this.#mask + 1
-    const slots = new Int32Array(2 * (mask + 1))
-    for (let i = 0; i < old.length; i += 2) {
-      if (old[i + 1] === 0) continue
-      let slot = old[i]! & mask
-      while (slots[2 * slot + 1] !== 0) slot = (slot + 1) & mask
-      slots[2 * slot] = old[i]!
-      slots[2 * slot + 1] = old[i + 1]!
-    }
-    this.#slots = slots
-    this.#mask = mask
+    this.#slots = doubledSlots(this.#slots)
+    this.#mask = 2 * this.#mask + 1
   }
 
   /** Reads a prefix of valid length into the key and clears its host bits. */
