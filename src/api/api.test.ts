@@ -21,7 +21,7 @@ const service: Service = {
   apiVersion: 'v1',
   kind: 'Service',
   metadata: { namespace: 'default', name: 'nginx' },
-  spec: { type: 'LoadBalancer' },
+  spec: { type: 'LoadBalancer', ports: [{ port: 80 }, { protocol: 'UDP', port: 53 }] },
   status: {
     loadBalancer: { ingress: [{ ip: '10.11.0.9' }, { ip: 'fd00:11::9' }] },
     conditions: [
@@ -218,6 +218,10 @@ test('the cluster asks its speakers, and shows the NodeState of one that is gone
 test('a Service shows per node what is announced and what is withheld, and why', () => {
   const empty: NodePlan = { node: 'other', instances: [], problems: [] }
   const [row] = serviceRows([service, { ...service, spec: { type: 'ClusterIP' } }], [plan, empty], [session])
+  assert.deepEqual(row?.ports, [
+    { protocol: 'TCP', port: 80 },
+    { protocol: 'UDP', port: 53 },
+  ])
   assert.deepEqual(row?.allocation, { rule: 'Satisfied', message: 'from pool demo' })
   const [first, second] = row?.nodes ?? []
   assert.deepEqual(

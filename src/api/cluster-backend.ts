@@ -136,6 +136,7 @@ export function serviceRows(
         namespace: service.metadata.namespace ?? 'default',
         name: service.metadata.name,
         addresses,
+        ports: (service.spec?.ports ?? []).map(({ protocol = 'TCP', port }) => ({ protocol, port })),
         allocation: allocationReason(service),
         nodes: plans.map((plan) => onNode(service, prefixes, plan, sessions)),
       }

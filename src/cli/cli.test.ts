@@ -49,6 +49,7 @@ const service: ServiceRow = {
   namespace: 'default',
   name: 'nginx',
   addresses: ['10.11.0.9', 'fd00::9'],
+  ports: [{ protocol: 'TCP', port: 80 }],
   allocation: { rule: 'Allocated', message: 'from pool demo' },
   nodes: [
     {

@@ -144,18 +144,20 @@ const routeQuestions = {
   herald: ['routes'],
 } as const
 
-/** Every client with the URL of every Service address that the client has an address of the same version for. */
+/** Every client with the URL of every Service address of its IP versions, on the first TCP port; other Services cannot be asked. */
 async function probesOf(lab: RunningLab): Promise<{ client: string; url: string }[]> {
   const probes: { client: string; url: string }[] = []
   for (const { server } of lab.clusters.values()) {
     const { services } = await ask(server)
     for (const service of services) {
+      const port = service.ports.find(({ protocol }) => protocol === 'TCP')?.port
+      if (port === undefined) continue
       for (const [client, { networks }] of Object.entries(lab.topology.clients)) {
         const own = Object.values(networks).flat()
         for (const address of service.addresses) {
           const version = address.includes(':')
           if (!own.some((a) => a.includes(':') === version)) continue
-          probes.push({ client, url: `http://${urlHost(address)}/` })
+          probes.push({ client, url: `http://${urlHost(address)}${port === 80 ? '' : `:${port}`}/` })
         }
       }
     }

@@ -86,6 +86,7 @@ export const serviceRowSchema = z.object({
   namespace: z.string(),
   name: z.string(),
   addresses: z.array(z.string()),
+  ports: z.array(z.object({ protocol: z.enum(['TCP', 'UDP', 'SCTP']), port: z.number() })),
   allocation: reasonSchema.describe('Why the Service has its addresses, or has none'),
   nodes: z
     .array(
