@@ -147,7 +147,12 @@ export async function labUp(path: string, options: LabOptions, progress: LabProg
   const herald = options.herald ?? [process.execPath, resolve(import.meta.dirname, '../herald.ts')]
   const kubectl = find('kubectl')
   const apply = async (path: string, kubeconfig: string, client: KubeClient) => {
-    const { command, output } = await applyManifest(join(topology.folder, path), kubeconfig, kubectl, client)
+    const { command, output } = await applyManifest(
+      resolve(topology.folder, path),
+      kubeconfig,
+      kubectl,
+      client,
+    )
     const by = kubectl === undefined ? ' (no kubectl here: applied by Herald’s own client)' : ''
     progress.step(`${command}${by}\n${output.replaceAll(/^/gm, '  ')}`)
   }
@@ -164,7 +169,7 @@ export async function labUp(path: string, options: LabOptions, progress: LabProg
       options.restartAfterMs === false ? {} : { restartAfterMs: options.restartAfterMs ?? defaultRestartMs }
     await allSettled([
       ...Object.entries(topology.routers).map(async ([router, facts]) => {
-        const file = join(topology.folder, facts.config)
+        const file = resolve(topology.folder, facts.config)
         progress.step(`router ${router}: ${facts.engine} with ${facts.config}`)
         routers.set(router, await startRouter(router, facts, file, namespaceName(name, router), context))
       }),

@@ -227,8 +227,8 @@ function inconsistencies(topology: Topology): Problem[] {
   }
   for (const [name, { crds }] of Object.entries(topology.clusters))
     crds.forEach((file, index) => {
-      if (!existsSync(join(topology.folder, file)))
-        complain(`clusters.${name}.crds[${index}]`, `there is no file ${join(topology.folder, file)}`)
+      if (!existsSync(resolve(topology.folder, file)))
+        complain(`clusters.${name}.crds[${index}]`, `there is no file ${resolve(topology.folder, file)}`)
     })
   for (const [name, cluster] of Object.entries(topology.clusters))
     for (const [node, { podCIDRs }] of Object.entries(cluster.nodes)) {
@@ -240,8 +240,8 @@ function inconsistencies(topology: Topology): Problem[] {
           complain(field, `${cidr} is too small for pods`)
     }
   for (const [name, router] of Object.entries(topology.routers))
-    if (!existsSync(join(topology.folder, router.config)))
-      complain(`routers.${name}.config`, `there is no file ${join(topology.folder, router.config)}`)
+    if (!existsSync(resolve(topology.folder, router.config)))
+      complain(`routers.${name}.config`, `there is no file ${resolve(topology.folder, router.config)}`)
   topology.manifests.forEach(({ cluster, file }, index) => {
     if (topology.clusters[cluster] === undefined)
       complain(
@@ -249,8 +249,8 @@ function inconsistencies(topology: Topology): Problem[] {
         `there is no cluster "${cluster}"`,
         `clusters: ${Object.keys(topology.clusters).join(', ')}`,
       )
-    if (!existsSync(join(topology.folder, file)))
-      complain(`manifests[${index}].file`, `there is no file ${join(topology.folder, file)}`)
+    if (!existsSync(resolve(topology.folder, file)))
+      complain(`manifests[${index}].file`, `there is no file ${resolve(topology.folder, file)}`)
   })
   return problems
 }

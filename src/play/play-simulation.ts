@@ -1,5 +1,5 @@
 /** One cluster of a lab played by the simulator: the same topology and manifests on virtual time, and what came of it. */
-import { join } from 'node:path'
+import { resolve } from 'node:path'
 import { asPathText, peerRow } from '#api/rows.ts'
 import { heading, renderTable } from '#cli/table.ts'
 import type { Terminal } from '#cli/terminal.ts'
@@ -13,7 +13,7 @@ import { siteOfTopology } from '#sim/site-of-topology.ts'
 /** Plays the manifests of one cluster to their end, in no time, and prints what came of it. */
 export function playSimulation(topology: Topology, cluster: string, terminal: Terminal): void {
   const files = topology.manifests.filter((manifest) => manifest.cluster === cluster)
-  const manifests = files.flatMap(({ file }) => readManifest(join(topology.folder, file)))
+  const manifests = files.flatMap(({ file }) => readManifest(resolve(topology.folder, file)))
   terminal.out(simulationScreen(cluster, runDemo({ site: siteOfTopology(topology, cluster), manifests })))
 }
 
