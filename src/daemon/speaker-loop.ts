@@ -102,6 +102,9 @@ export class SpeakerLoop {
       case 'send':
         this.#connections.get(output.connection)?.send(output.bytes)
         return
+      case 'setTtl':
+        this.#connections.get(output.connection)?.setTtl(output.ttl)
+        return
       case 'close': {
         const connection = this.#connections.get(output.connection)
         this.#connections.delete(output.connection)

@@ -75,7 +75,7 @@ export class SimulatedRouter {
       if (output.kind === 'dial') connections.dial(output.connection, output.dial)
       else if (output.kind === 'send') connections.send(output.connection, output.bytes)
       else if (output.kind === 'close') connections.close(output.connection)
-      else this.events.push({ at: this.#clock.now(), event: output.event })
+      else if (output.kind === 'event') this.events.push({ at: this.#clock.now(), event: output.event })
     })
     this.#running = { bgp, drive, process, connections }
     this.configure(this.#config)

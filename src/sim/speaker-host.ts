@@ -83,6 +83,8 @@ export class SpeakerHost {
         case 'event':
           this.events.push({ at: clock.now(), instance: output.instance, event: output.event })
           return
+        // The virtual network has no hop counts.
+        case 'setTtl':
         case 'stateChanged':
           return
       }

@@ -3,7 +3,7 @@
  * The door to everything is `src/herald.ts`, the only file outside the rooms.
  */
 const pure = ['core/lib', 'core/net']
-const machines = ['core/bgp', 'core/bfd', 'core/ipam', 'core/dataplane']
+const machines = ['core/bgp', 'core/bfd', 'core/ipam', 'core/dataplane', 'core/rpki', 'core/bmp', 'core/mrt']
 const planning = [...pure, ...machines, 'core/schema', 'core/dialect']
 const core = [...planning, 'core/plan', 'core/speaker', 'core/controller', 'core/workload']
 
@@ -14,6 +14,9 @@ export const importTable: Record<string, readonly string[]> = {
   'core/bfd': pure,
   'core/ipam': pure,
   'core/dataplane': pure,
+  'core/rpki': pure,
+  'core/bmp': [...pure, 'core/bgp'],
+  'core/mrt': [...pure, 'core/bgp'],
   'core/schema': pure,
   'core/dialect': [...pure, 'core/schema'],
   'core/workload': [...pure, 'core/schema'],

@@ -37,6 +37,20 @@ export interface PathAttributes {
   communities?: number[]
   /** RFC 8092, ascending and without duplicates. */
   largeCommunities?: LargeCommunity[]
+  /** RFC 4360: eight octets each in lower-case hexadecimal, ascending and without duplicates. */
+  extendedCommunities?: string[]
+  /** RFC 5701: twenty octets each, likewise. */
+  ipv6ExtendedCommunities?: string[]
+  /** RFC 4456 §8. */
+  originatorId?: Address
+  /** RFC 4456 §8, the latest reflector first. */
+  clusterList?: Address[]
+  /** RFC 7311: accumulated metric, 64 bits. */
+  aigp?: bigint
+  /** RFC 9234 §5: AS number of ONLY_TO_CUSTOMER. */
+  otc?: number
+  /** Cisco's weight, given by import policy: never on the wire. Absent: 0. */
+  weight?: number
   /** Ascending by type. */
   unknown?: UnknownAttribute[]
 }

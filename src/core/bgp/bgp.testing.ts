@@ -152,6 +152,8 @@ export class World {
           })
         return
       }
+      case 'setTtl':
+        return
       case 'close':
         this.#later(() => {
           const other = this.#pipes.get(output.connection)

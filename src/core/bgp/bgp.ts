@@ -133,6 +133,9 @@ export class Bgp {
         for (const neighbour of this.#neighbours.values())
           this.#step(neighbour, { kind: 'stop', subcode: ceaseSubcode.administrativeShutdown })
         return
+      case 'sendQueue':
+      case 'command':
+      case 'origins':
       case 'tick':
         return
     }

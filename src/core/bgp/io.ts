@@ -5,7 +5,7 @@
 import type { Address } from '#core/net/address.ts'
 import type { Prefix } from '#core/net/prefix.ts'
 import type { PathAttributes } from './attributes.ts'
-import type { InstanceConfig } from './config.ts'
+import type { InstanceConfig, PeerConfig } from './config.ts'
 import type { Family } from './family.ts'
 
 /**
@@ -38,6 +38,15 @@ export type BgpInput =
   | { kind: 'accepted'; connection: ConnectionId; ends: ConnectionEnds }
   /** Bytes arrived, in any cut. The speaker may keep the array. */
   | { kind: 'received'; connection: ConnectionId; bytes: Uint8Array }
+  /**
+   * So many bytes wait to be taken by the kernel. Told when they become more than {@link sendQueueHigh}, at every progress
+   * after that, and when they are at most {@link sendQueueLow} again.
+   */
+  | { kind: 'sendQueue'; connection: ConnectionId; bytes: number }
+  /** A person or a program wants it: see {@link PeerCommand}. */
+  | { kind: 'command'; peer: string; command: PeerCommand }
+  /** Validated ROA payloads came or went (RFC 6811 §2). */
+  | { kind: 'origins'; added: RoaPayload[]; removed: RoaPayload[] }
   /** The connection ended, by the far end or by an error, never because of an own `close`. */
   | { kind: 'closed'; connection: ConnectionId; reason: string }
   /** End of the process: every session ends with Cease/Administrative Shutdown and nothing is dialed again. */
@@ -45,8 +54,28 @@ export type BgpInput =
   /** Time has passed. Any input does the timers' work too; this one does nothing else. */
   | { kind: 'tick' }
 
+/** @public Above this many queued bytes a neighbour gets no more UPDATEs until it has caught up to {@link sendQueueLow}. */
+export const sendQueueHigh = 512 * 1024
+/** @public */
+export const sendQueueLow = 64 * 1024
+
+/**
+ * `reset`: end the session and start anew. `refreshIn`: ask for all routes again (RFC 2918), or judge what is kept anew.
+ * `refreshOut`: send all routes again. `enable`: after a prefix limit ended it.
+ */
+export type PeerCommand = { kind: 'reset'; text?: string } | { kind: 'refreshIn' | 'refreshOut' | 'enable' }
+
+/** RFC 6811 §2: routes inside `prefix` up to `maxLength` may be originated by `asn`. */
+export interface RoaPayload {
+  prefix: Prefix
+  maxLength: number
+  asn: number
+}
+
 export type BgpOutput =
   | { kind: 'dial'; connection: ConnectionId; dial: Dial }
+  /** For a connection that came in, before anything is sent on it: TTL to send with, least TTL to accept (RFC 5082). */
+  | { kind: 'setTtl'; connection: ConnectionId; ttl: number; minTtl?: number }
   | { kind: 'send'; connection: ConnectionId; bytes: Uint8Array }
   /** Close after what was sent has gone out. Nothing more will be said about this connection by either side. */
   | { kind: 'close'; connection: ConnectionId }
@@ -56,8 +85,12 @@ export interface Dial {
   address: Address
   port: number
   sourceAddress?: Address
+  interface?: string
   ttl: number
+  /** RFC 5082. */
+  minTtl?: number
   password?: string
+  authenticationOption?: PeerConfig['authenticationOption']
 }
 
 /** What happened, for logs, events and metrics. */

@@ -6,6 +6,7 @@
 import { versionOf, type Address } from '#core/net/address.ts'
 import type { AsPathSegment, PathAttributes, UnknownAttribute } from '../attributes.ts'
 import type { Family } from '../family.ts'
+import type { Outcome } from '../policy/outcome.ts'
 import type { NextHop } from '../wire/message.ts'
 import { defaultLocalPref } from './attribute-store.ts'
 
@@ -24,6 +25,19 @@ export interface ExportTarget {
 /** Where the path comes from: this speaker, an eBGP or an iBGP neighbour. */
 export const pathSources = ['own', 'external', 'internal'] as const
 export type PathSource = (typeof pathSources)[number]
+
+/** @public As {@link exportPath}, in the form in which the RIB takes the outcome of rules and policies. */
+export function exportOutcome(
+  target: ExportTarget,
+  family: Family,
+  source: PathSource,
+  attributes: PathAttributes,
+): Outcome {
+  const verdict = exportPath(target, family, source, attributes)
+  return verdict.kind === 'send'
+    ? { kind: 'accept', attributes: verdict.attributes }
+    : { kind: 'reject', reason: verdict.reason }
+}
 
 export type ExportVerdict =
   | { kind: 'send'; attributes: PathAttributes; nextHop: NextHop }
