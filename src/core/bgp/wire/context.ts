@@ -11,6 +11,8 @@ export interface UpdateContext {
   families: readonly Family[]
   /** Families that may have a next hop of the other IP version (RFC 8950 §4). */
   extendedNextHop: readonly Family[]
+  /** Families whose NLRI come with path identifiers (RFC 7911 §3); absent: none. */
+  addPathReceive?: readonly Family[]
   /** Own addresses of the session: a route must not point back at its receiver (RFC 4271 §6.3). */
   ends?: { localAddress: Address; localAddressOtherVersion?: Address }
 }
@@ -20,6 +22,8 @@ export interface EncodeContext {
   fourOctetAsn: boolean
   /** Largest message, header included: 4096 unless RFC 8654 raised it. */
   maxLength?: number
+  /** Families whose NLRI leave with path identifiers (RFC 7911 §3); absent: none. */
+  addPathSend?: readonly Family[]
 }
 
 /** Before OPENs are exchanged, when any UPDATE is an error anyway. */

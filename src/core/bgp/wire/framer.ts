@@ -14,13 +14,25 @@ const minLengths: Partial<Record<number, number>> = { 1: 29, 2: 23, 3: 21, 4: 19
 const noBytes = new Uint8Array(0)
 
 /**
- * One per connection. After an error nothing more comes out: where the next message starts is not known. Holds at most
- * one chunk and one message that is not complete; a message that lies in one chunk is a view of it.
+ * One per connection. Messages are read in place: `advance` says where the next one lies, as a range of `bytes`, and only one
+ * that straddles two chunks is copied together first. After an error nothing more comes out: where the next message starts is
+ * not known.
  */
 export class Framer {
-  #bytes: Uint8Array = noBytes
+  /** Holds the message that `advance` found at `start` … `end`; a chunk as pushed, or an array of the message's own. */
+  bytes: Uint8Array = noBytes
+  start = 0
+  end = 0
+  /** What ended the stream, from the `advance` that met it on. */
+  error: MessageError | undefined
+  /** The chunk being read, and how far. */
+  #chunk: Uint8Array = noBytes
   #at = 0
-  #failed = false
+  /** Chunks after that one. */
+  readonly #later: Uint8Array[] = []
+  /** Begin of a message whose end is in a later chunk: as long as its header, then as the message. */
+  #gathered: Uint8Array = noBytes
+  #gatheredLength = 0
   #maxLength = defaultMaxLength
 
   /** Octets of the longest UPDATE, NOTIFICATION and ROUTE-REFRESH, 4096..65535, from now on (RFC 8654 §4). */
@@ -29,37 +41,96 @@ export class Framer {
     this.#maxLength = maxLength
   }
 
-  /** Takes the next bytes of the stream and keeps the array, which must not change afterwards. */
+  /**
+   * Takes the next bytes of the stream and keeps the array until its last message is read; it must not change before. What
+   * earlier calls brought need not have been read.
+   */
   push(chunk: Uint8Array): void {
-    if (this.#failed) return
-    const rest = this.#bytes.length - this.#at
-    if (rest === 0) {
-      this.#bytes = chunk
-    } else {
-      const joined = new Uint8Array(rest + chunk.length)
-      joined.set(this.#bytes.subarray(this.#at))
-      joined.set(chunk, rest)
-      this.#bytes = joined
-    }
-    this.#at = 0
+    if (this.error !== undefined || chunk.length === 0) return
+    if (this.#at === this.#chunk.length) {
+      this.#chunk = chunk
+      this.#at = 0
+    } else this.#later.push(chunk)
   }
 
-  /** The next whole message, header included; undefined when more bytes are needed. */
+  /** Moves to the next whole message. False when more bytes are needed, or there is an `error`. */
+  advance(): boolean {
+    if (this.error !== undefined) return false
+    if (this.#gatheredLength > 0) return this.#gather()
+    const start = this.#at
+    const left = this.#chunk.length - start
+    if (left < headerLength) return left > 0 && this.#gatherFrom(headerLength)
+    if (!this.#check(this.#chunk, start)) return false
+    const length = messageLength(this.#chunk, start)
+    if (left < length) return this.#gatherFrom(length)
+    this.#at = start + length
+    return this.#found(this.#chunk, start, start + length)
+  }
+
+  /** The next whole message, header included; undefined when more bytes are needed. It may be a view of a chunk. */
   next(): Result<Uint8Array, MessageError> | undefined {
-    if (this.#failed || this.#bytes.length - this.#at < headerLength) return undefined
-    const header = this.#bytes.subarray(this.#at, this.#at + headerLength)
-    const error = headerError(header, this.#maxLength)
-    if (error !== undefined) {
-      this.#failed = true
-      this.#bytes = noBytes
-      this.#at = 0
-      return err(error)
+    const failed = this.error !== undefined
+    if (this.advance()) return ok(this.bytes.subarray(this.start, this.end))
+    return failed || this.error === undefined ? undefined : err(this.error)
+  }
+
+  #gatherFrom(length: number): boolean {
+    this.#gathered = new Uint8Array(length)
+    return this.#gather()
+  }
+
+  /** Goes on with the message that straddles chunks. */
+  #gather(): boolean {
+    for (;;) {
+      const wanted = this.#gathered.length - this.#gatheredLength
+      const part = this.#chunk.subarray(this.#at, this.#at + wanted)
+      this.#gathered.set(part, this.#gatheredLength)
+      this.#gatheredLength += part.length
+      this.#at += part.length
+      if (part.length < wanted) {
+        if (!this.#nextChunk()) return false
+        continue
+      }
+      const gathered = this.#gathered
+      if (gathered.length > headerLength) return this.#foundGathered()
+      if (!this.#check(gathered, 0)) return false
+      const length = messageLength(gathered, 0)
+      if (length === headerLength) return this.#foundGathered()
+      this.#gathered = new Uint8Array(length)
+      this.#gathered.set(gathered)
     }
-    const end = this.#at + messageLength(header)
-    if (end > this.#bytes.length) return undefined
-    const message = this.#bytes.subarray(this.#at, end)
-    this.#at = end
-    return ok(message)
+  }
+
+  /** False when all that was pushed has been read. */
+  #nextChunk(): boolean {
+    const next = this.#later.shift()
+    this.#chunk = next ?? noBytes
+    this.#at = 0
+    return next !== undefined
+  }
+
+  #foundGathered(): true {
+    const message = this.#gathered
+    this.#gathered = noBytes
+    this.#gatheredLength = 0
+    return this.#found(message, 0, message.length)
+  }
+
+  #found(bytes: Uint8Array, start: number, end: number): true {
+    this.bytes = bytes
+    this.start = start
+    this.end = end
+    if (this.#at === this.#chunk.length) this.#nextChunk()
+    return true
+  }
+
+  #check(bytes: Uint8Array, at: number): boolean {
+    this.error = headerError(bytes, at, this.#maxLength)
+    if (this.error === undefined) return true
+    this.bytes = this.#chunk = this.#gathered = noBytes
+    this.#at = this.#gatheredLength = this.start = this.end = 0
+    this.#later.length = 0
+    return false
   }
 }
 
@@ -69,24 +140,24 @@ export function writeHeader(writer: ByteWriter, type: number, length: number): v
   writer.u16(length).u8(type)
 }
 
-function messageLength(header: Uint8Array): number {
-  return (header[16]! << 8) | header[17]!
+function messageLength(bytes: Uint8Array, at: number): number {
+  return (bytes[at + 16]! << 8) | bytes[at + 17]!
 }
 
-/** RFC 4271 §6.1. */
-function headerError(header: Uint8Array, maxLength: number): MessageError | undefined {
-  for (let i = 0; i < 16; i++) {
-    if (header[i] !== 0xff)
+/** RFC 4271 §6.1. `at`: of the header, which is whole. */
+function headerError(bytes: Uint8Array, at: number, maxLength: number): MessageError | undefined {
+  for (let i = at; i < at + 16; i++) {
+    if (bytes[i] !== 0xff)
       return { code: 1, subcode: 1, data: noBytes, message: 'the marker is not all ones' }
   }
-  const length = messageLength(header)
-  const type = header[18]!
+  const length = messageLength(bytes, at)
+  const type = bytes[at + 18]!
   const min = minLengths[type]
   // RFC 8654 §4: OPEN and KEEPALIVE never grow.
   const max = type === messageType.open || type === messageType.keepalive ? defaultMaxLength : maxLength
   const exact = type === messageType.keepalive && length !== headerLength
   if (length < headerLength || length > max || (min !== undefined && length < min) || exact) {
-    const data = header.slice(16, 18)
+    const data = bytes.slice(at + 16, at + 18)
     return { code: 1, subcode: 2, data, message: `a message of type ${type} with length ${length}` }
   }
   if (min === undefined)

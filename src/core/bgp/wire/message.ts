@@ -52,6 +52,8 @@ export interface Update {
 export interface NlriBlock {
   family: Family
   nlri: Uint8Array
+  /** A path identifier of four octets stands before each prefix (RFC 7911 §3); absent: none does. */
+  pathIds?: true
 }
 
 export interface NextHop {

@@ -4,11 +4,12 @@ import { familyOfCodes, type Family } from '../family.ts'
 import type { UpdateContext } from './context.ts'
 import type { NextHop, NlriBlock } from './message.ts'
 import { decodeNextHop } from './next-hop.ts'
-import { checkNlri } from './nlri.ts'
+import { checkNlri, nlriBlock } from './nlri.ts'
 
 /** `ignored`: how many prefixes were left out (see `checkNlri`). */
-export interface MpUnreach extends NlriBlock {
+export interface MpUnreach {
   kind: 'decoded'
+  block: NlriBlock
   ignored: number
 }
 
@@ -41,7 +42,7 @@ export function decodeMpReach(value: Uint8Array, context: UpdateContext): MpReac
   if (typeof family !== 'string') return family
   if (!nextHopLengths(family, context).includes(nextHop.length))
     return { kind: 'malformed', message: `next hop of ${nextHop.length} octets for ${family}` }
-  const block = decodeNlri(family, reader)
+  const block = decodeNlri(family, reader, context)
   if (block.kind === 'malformed') return block
   return { ...block, nextHop: decodeNextHop(nextHop) }
 }
@@ -53,7 +54,7 @@ export function decodeMpUnreach(value: Uint8Array, context: UpdateContext): MpUn
   const safi = reader.u8()
   if (reader.failed) return { kind: 'malformed', message: 'no address family' }
   const family = negotiatedFamily(afi, safi, context)
-  return typeof family === 'string' ? decodeNlri(family, reader) : family
+  return typeof family === 'string' ? decodeNlri(family, reader, context) : family
 }
 
 function negotiatedFamily(afi: number, safi: number, context: UpdateContext): Family | Ignored {
@@ -71,9 +72,10 @@ function nextHopLengths(family: Family, context: UpdateContext): readonly number
   return context.extendedNextHop.includes(family) ? [4, 16, 32] : [4]
 }
 
-function decodeNlri(family: Family, reader: ByteReader): MpUnreach | Malformed {
-  const checked = checkNlri(family, reader.take(reader.remaining))
+function decodeNlri(family: Family, reader: ByteReader, context: UpdateContext): MpUnreach | Malformed {
+  const pathIds = context.addPathReceive?.includes(family) === true
+  const checked = checkNlri(family, reader.take(reader.remaining), pathIds)
   if (checked.kind === 'malformed')
     return { kind: 'malformed', message: `a prefix that is too long at octet ${checked.at} of the NLRI` }
-  return { kind: 'decoded', family, nlri: checked.nlri, ignored: checked.ignored }
+  return { kind: 'decoded', block: nlriBlock(family, checked.nlri, pathIds), ignored: checked.ignored }
 }

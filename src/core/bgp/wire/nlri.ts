@@ -3,11 +3,26 @@
  * prefixes one after another. Walking a validated block allocates nothing:
  *
  *     for (let at = 0; at < nlri.length; at = nlriNext(nlri, at)) { … nlri[at] is the prefix length … }
+ *
+ * In a block with path identifiers (RFC 7911 §3) four octets stand before each prefix:
+ *
+ *     for (let at = 0; at < nlri.length; at = nlriNext(nlri, at)) { const id = pathIdAt(nlri, at); at += pathIdLength; … }
  */
+import { ByteWriter } from '#core/lib/bytes.ts'
 import { addressBits, addressBytes, addressFromBytes } from '#core/net/address.ts'
 import { lengthOf, networkOf, prefixOf, type Prefix } from '#core/net/prefix.ts'
 import type { Family } from '../family.ts'
 import type { NlriBlock } from './message.ts'
+
+/** Octets of a path identifier (RFC 7911 §3). */
+export const pathIdLength = 4
+
+/** One path of a prefix, as a block with path identifiers names it. */
+export interface NlriPath {
+  /** 32 bits, chosen by the sender and meaning nothing else (RFC 7911 §3). */
+  pathId: number
+  prefix: Prefix
+}
 
 /** Number of octets that hold `bits` bits. */
 export function octetsOf(bits: number): number {
@@ -27,13 +42,25 @@ export function nlriPrefix(family: Family, nlri: Uint8Array, at: number): Prefix
   return prefixOf(addressFromBytes(bytes), length)
 }
 
+/** The path identifier at `at` of a validated block that has them; its prefix is {@link pathIdLength} further. */
+export function pathIdAt(nlri: Uint8Array, at: number): number {
+  return ((nlri[at]! << 24) | (nlri[at + 1]! << 16) | (nlri[at + 2]! << 8) | nlri[at + 3]!) >>> 0
+}
+
 /** All prefixes of a validated block, in its order. */
 export function nlriPrefixes(block: NlriBlock): Prefix[] {
-  const prefixes: Prefix[] = []
-  for (let at = 0; at < block.nlri.length; at = nlriNext(block.nlri, at)) {
-    prefixes.push(nlriPrefix(block.family, block.nlri, at))
+  return nlriPaths(block).map(({ prefix }) => prefix)
+}
+
+/** All paths of a validated block, in its order; the path identifier is 0 in a block without them. */
+export function nlriPaths({ family, nlri, pathIds }: NlriBlock): NlriPath[] {
+  const paths: NlriPath[] = []
+  const skip = pathIds === true ? pathIdLength : 0
+  for (let at = 0; at < nlri.length; at = nlriNext(nlri, at + skip)) {
+    const pathId = pathIds === true ? pathIdAt(nlri, at) : 0
+    paths.push({ pathId, prefix: nlriPrefix(family, nlri, at + skip) })
   }
-  return prefixes
+  return paths
 }
 
 /** One prefix in wire form. */
@@ -58,6 +85,18 @@ export function encodePrefixes(prefixes: readonly Prefix[]): Uint8Array {
   return nlri
 }
 
+/** Paths of one IP version as a block with path identifiers, in their order (RFC 7911 §3). */
+export function encodePaths(paths: readonly NlriPath[]): Uint8Array {
+  const writer = new ByteWriter(9 * paths.length)
+  for (const { pathId, prefix } of paths) writer.u32(pathId).raw(encodePrefix(prefix))
+  return writer.finish()
+}
+
+/** Names what these validated bytes are. */
+export function nlriBlock(family: Family, nlri: Uint8Array, pathIds: boolean): NlriBlock {
+  return pathIds ? { family, nlri, pathIds } : { family, nlri }
+}
+
 /** What a block from a peer holds. `nlri` is canonical: every host bit is zero; it is the given array if that was. */
 export type CheckedNlri =
   /** A length beyond the family's, or a prefix that overruns the block (RFC 7606 §5.3): nothing in it can be trusted. */
@@ -65,34 +104,37 @@ export type CheckedNlri =
   /** `ignored`: how many prefixes were left out for being multicast (RFC 4271 §6.3, last paragraph). */
   | { kind: 'checked'; nlri: Uint8Array; ignored: number }
 
-/** Validates a block of `family`. Copies only if something must change. */
-export function checkNlri(family: Family, nlri: Uint8Array): CheckedNlri {
+/** Validates a block of `family`, with or without path identifiers. Copies only if something must change. */
+export function checkNlri(family: Family, nlri: Uint8Array, pathIds: boolean): CheckedNlri {
   const maxBits = addressBits(family === 'ipv4/unicast' ? 4 : 6)
+  const skip = pathIds ? pathIdLength : 0
   let clean = true
   let at = 0
   while (at < nlri.length) {
-    const length = nlri[at]!
-    const next = at + 1 + octetsOf(length)
+    const head = at + skip
+    if (head >= nlri.length) return { kind: 'malformed', at }
+    const length = nlri[head]!
+    const next = head + 1 + octetsOf(length)
     if (length > maxBits || next > nlri.length) return { kind: 'malformed', at }
-    if (hasHostBits(nlri, length, next) || isMulticast(family, nlri, at)) clean = false
+    if (hasHostBits(nlri, length, next) || isMulticast(family, nlri, head)) clean = false
     at = next
   }
-  return clean ? { kind: 'checked', nlri, ignored: 0 } : cleaned(family, nlri)
+  return clean ? { kind: 'checked', nlri, ignored: 0 } : cleaned(family, nlri, skip)
 }
 
-function cleaned(family: Family, nlri: Uint8Array): CheckedNlri {
+function cleaned(family: Family, nlri: Uint8Array, skip: number): CheckedNlri {
   const copy = new Uint8Array(nlri.length)
   let end = 0
   let ignored = 0
   for (let at = 0, next = 0; at < nlri.length; at = next) {
-    next = nlriNext(nlri, at)
-    if (isMulticast(family, nlri, at)) {
+    next = nlriNext(nlri, at + skip)
+    if (isMulticast(family, nlri, at + skip)) {
       ignored++
       continue
     }
     copy.set(nlri.subarray(at, next), end)
     end += next - at
-    const used = nlri[at]! & 7
+    const used = nlri[at + skip]! & 7
     if (used !== 0) copy[end - 1] = copy[end - 1]! & (0xff00 >> used)
   }
   return { kind: 'checked', nlri: copy.slice(0, end), ignored }

@@ -4,9 +4,9 @@ import { address } from '#core/net/address.ts'
 import { decodeAttributes } from './attributes.ts'
 import type { UpdateContext } from './context.ts'
 import type { MessageError, Update } from './message.ts'
-import { nlriPrefixes } from './nlri.ts'
+import { nlriPaths, nlriPrefixes } from './nlri.ts'
 import { decodeUpdate } from './update-decode.ts'
-import { bytes, ebgp, updateBody } from './wire.testing.ts'
+import { bothFamilies, bytes, ebgp, updateBody } from './wire.testing.ts'
 
 const ibgp: UpdateContext = { ...ebgp, kind: 'ibgp' }
 const none = bytes()
@@ -371,5 +371,57 @@ for (const { name, attributes, path, aggregator } of merging) {
     assert.deepEqual(value.asPath, path)
     assert.equal(value.aggregator?.asn, aggregator)
     assert.equal(value.unknown, undefined)
+  })
+}
+
+const addPath: UpdateContext = { ...ebgp, addPathReceive: bothFamilies }
+
+test('reads path identifiers of both families, announced and withdrawn (RFC 7911 §3)', () => {
+  const four = decode(mandatory, addPath, bytes('00000001 08 0a ffffffff 08 0a'), bytes('00000007 00'))
+  assert.deepEqual(four.announced.flatMap(nlriPaths), [
+    { pathId: 1, prefix: '10.0.0.0/8' },
+    { pathId: 0xffffffff, prefix: '10.0.0.0/8' },
+  ])
+  assert.deepEqual(four.withdrawn.flatMap(nlriPaths), [{ pathId: 7, prefix: '0.0.0.0/0' }])
+  const reached = '80 0e 1e 0002 01 10 20010db8000000000000000000000001 00 00000002 20 20010db8'
+  const six = decode([reached, origin, asPath, '80 0f 0c 0002 01 00000003 20 20010db8'], addPath, none)
+  assert.deepEqual(six.announced.flatMap(nlriPaths), [{ pathId: 2, prefix: '2001:db8::/32' }])
+  assert.deepEqual(six.withdrawn.flatMap(nlriPaths), [{ pathId: 3, prefix: '2001:db8::/32' }])
+})
+
+test('reads path identifiers of the agreed families only (RFC 7911 §4)', () => {
+  const context: UpdateContext = { ...ebgp, addPathReceive: ['ipv6/unicast'] }
+  const [block] = decode(mandatory, context).announced
+  assert.equal(block!.pathIds, undefined)
+  assert.deepEqual(nlriPaths(block!), [{ pathId: 0, prefix: '10.0.0.0/8' }])
+})
+
+test('clears host bits and leaves multicast prefixes out behind path identifiers (RFC 7911 §3)', () => {
+  const update = decode(mandatory, addPath, bytes('00000001 04 af 00000002 08 e0 000000ff 0c 0aff'))
+  assert.deepEqual(update.announced[0]!.nlri, bytes('00000001 04 a0 000000ff 0c 0af0'))
+  assert.equal(update.faults.length, 1)
+})
+
+test('withdraws the paths of a malformed UPDATE by their identifiers (RFC 7606 §2)', () => {
+  const update = decode(['40 01 01 03', asPath, nextHop], addPath, bytes('00000009 08 0a'))
+  assert.deepEqual(update.withdrawn.flatMap(nlriPaths), [{ pathId: 9, prefix: '10.0.0.0/8' }])
+  assert.equal(update.withdrawn[0]!.pathIds, true)
+})
+
+for (const [name, field] of [
+  ['a path identifier that is cut', '00000001 08 0a 0000'],
+  ['a path identifier without a prefix', '00000001'],
+  ['a prefix of 33 bits behind a path identifier', '00000001 21 0a00000000'],
+  ['a prefix that overruns behind a path identifier', '00000001 18 0a00'],
+] as const) {
+  test(`ends the session: ${name} (RFC 7606 §5.3)`, () => {
+    assert.deepEqual(error(updateBody(none, bytes(...mandatory), bytes(field)), addPath).subcode, 10)
+    const unreachable = bytes(
+      '80 0f',
+      (3 + bytes(field).length).toString(16).padStart(2, '0'),
+      '0001 01',
+      field,
+    )
+    assert.deepEqual(error(updateBody(none, unreachable, none), addPath).subcode, 9)
   })
 }

@@ -14,7 +14,7 @@ import type { UpdateContext } from './context.ts'
 import type { MessageError, NlriBlock, Update, UpdateFault } from './message.ts'
 import { decodeMpReach, decodeMpUnreach, type MpReach } from './multiprotocol.ts'
 import { decodeNextHop, nextHopFault } from './next-hop.ts'
-import { checkNlri } from './nlri.ts'
+import { checkNlri, nlriBlock } from './nlri.ts'
 
 /** `body`: the message after its header. NLRI in the result may be views of it. */
 export function decodeUpdate(body: Uint8Array, context: UpdateContext): Result<Update, MessageError> {
@@ -71,7 +71,8 @@ function takeNlri(
   field: Uint8Array,
   blocks: NlriBlock[],
 ): MessageError | undefined {
-  const checked = checkNlri(family, field)
+  const pathIds = decoder.context.addPathReceive?.includes(family) === true
+  const checked = checkNlri(family, field, pathIds)
   // RFC 7606 §3 i, §5.3.
   if (checked.kind === 'malformed')
     return updateError(10, noBytes, `a prefix that is too long at octet ${checked.at} of the NLRI`)
@@ -80,7 +81,7 @@ function takeNlri(
     return undefined
   }
   noteIgnored(decoder, checked.ignored)
-  if (checked.nlri.length > 0) blocks.push({ family, nlri: checked.nlri })
+  if (checked.nlri.length > 0) blocks.push(nlriBlock(family, checked.nlri, pathIds))
   return undefined
 }
 
@@ -197,9 +198,9 @@ function takeUnreach(decoder: Decoder, value: Uint8Array, whole: Uint8Array): Me
     return undefined
   }
   noteIgnored(decoder, unreach.ignored)
-  const { family, nlri } = unreach
-  decoder.unreachFamily = family
-  if (nlri.length > 0) decoder.update.withdrawn.push({ family, nlri })
+  const { block } = unreach
+  decoder.unreachFamily = block.family
+  if (block.nlri.length > 0) decoder.update.withdrawn.push(block)
   return undefined
 }
 
@@ -217,14 +218,14 @@ function takeAnnounced(decoder: Decoder, field: Uint8Array): MessageError | unde
   if (decoder.withdraw !== undefined && field.length === 0 && !seen.has(attributeType.mpReach))
     return decoder.withdraw
   if (classic.length > 0) announceClassic(decoder, classic)
-  if (reach !== undefined && reach.nlri.length > 0) {
+  if (reach !== undefined && reach.block.nlri.length > 0) {
     const wrong = nextHopFault(reach.nextHop, context)
     if (wrong !== undefined)
       withdraw(decoder, attributeType.mpReach, 'RFC 4271 §6.3', `has ${wrong}`, 8, noBytes)
-    update.announced.push({ family: reach.family, nlri: reach.nlri, nextHop: reach.nextHop })
+    update.announced.push({ ...reach.block, nextHop: reach.nextHop })
   }
   if (decoder.withdraw !== undefined) {
-    for (const { family, nlri } of update.announced) update.withdrawn.push({ family, nlri })
+    for (const { nextHop: _, ...block } of update.announced) update.withdrawn.push(block)
     update.announced = []
   }
   if (update.announced.length > 0) update.attributes = canonicalBlock(decoder)

@@ -2,6 +2,7 @@
  * UPDATE messages as bytes (RFC 4271 §4.3, RFC 4760). IPv4 routes with an IPv4 next hop travel in the message's own
  * fields, everything else in MP_REACH_NLRI and MP_UNREACH_NLRI. A message is cut where it would grow too long.
  */
+import { assert } from '#core/lib/assert.ts'
 import { addressBytes, versionOf } from '#core/net/address.ts'
 import { ByteReader, ByteWriter } from '#core/lib/bytes.ts'
 import { familyCodes, type Family } from '../family.ts'
@@ -18,7 +19,7 @@ import { encodeRawAttributes, rawAttributes, type RawAttribute } from './attribu
 import { defaultMaxLength, headerLength, type EncodeContext } from './context.ts'
 import { writeHeader } from './framer.ts'
 import type { NextHop, Update } from './message.ts'
-import { nlriNext } from './nlri.ts'
+import { nlriNext, pathIdLength } from './nlri.ts'
 
 /** Header and both length fields. */
 const fixedLength = headerLength + 4
@@ -31,6 +32,11 @@ const nextHopLength = 7
  */
 export function encodeUpdates(update: Update, context: EncodeContext): Uint8Array[] {
   const messages: Uint8Array[] = []
+  for (const { family, nlri, pathIds } of [...update.withdrawn, ...update.announced])
+    assert(
+      nlri.length === 0 || (pathIds === true) === sendsPathIds(family, context),
+      'path identifiers as agreed',
+    )
   for (const { family, nlri } of update.withdrawn) messages.push(...encodeWithdrawals(family, nlri, context))
   for (const { family, nlri, nextHop } of update.announced)
     messages.push(...encodeAnnouncements(family, update.attributes, nextHop, nlri, context))
@@ -38,7 +44,7 @@ export function encodeUpdates(update: Update, context: EncodeContext): Uint8Arra
   return messages
 }
 
-/** `block`: canonical attributes. `nlri`: a validated block of `family`. */
+/** `block`: canonical attributes. `nlri`: a validated block of `family`, with path identifiers if `context` says so. */
 export function encodeAnnouncements(
   family: Family,
   block: Uint8Array,
@@ -48,26 +54,28 @@ export function encodeAnnouncements(
 ): Uint8Array[] {
   const attributes = context.fourOctetAsn ? block : withTwoOctetAsns(block)
   const max = context.maxLength ?? defaultMaxLength
+  const skip = sendsPathIds(family, context) ? pathIdLength : 0
   if (family === 'ipv4/unicast' && versionOf(nextHop.global) === 4) {
     const parts = withNextHop(attributes, nextHop)
     const room = max - fixedLength - attributes.length - nextHopLength
-    return cutNlri(nlri, room).map((part) => updateMessage(none, parts, part))
+    return cutNlri(nlri, skip, room).map((part) => updateMessage(none, parts, part))
   }
   const head = mpReachHead(family, nextHop)
   // Four octets of attribute header: flags, type and an extended length.
   const room = max - fixedLength - attributes.length - 4 - head.length
   // RFC 7606 §5.1: MP_REACH_NLRI is the very first attribute.
-  return cutNlri(nlri, room).map((part) =>
+  return cutNlri(nlri, skip, room).map((part) =>
     updateMessage(none, [mpAttribute(attributeType.mpReach, head, part), attributes], none),
   )
 }
 
-/** `nlri`: a validated block of `family`. */
+/** `nlri`: a validated block of `family`, with path identifiers if `context` says so. */
 export function encodeWithdrawals(family: Family, nlri: Uint8Array, context: EncodeContext): Uint8Array[] {
   const room = (context.maxLength ?? defaultMaxLength) - fixedLength
-  if (family === 'ipv4/unicast') return cutNlri(nlri, room).map((part) => updateMessage(part, [], none))
+  const skip = sendsPathIds(family, context) ? pathIdLength : 0
+  if (family === 'ipv4/unicast') return cutNlri(nlri, skip, room).map((part) => updateMessage(part, [], none))
   const head = mpFamily(family)
-  return cutNlri(nlri, room - 4 - head.length).map((part) =>
+  return cutNlri(nlri, skip, room - 4 - head.length).map((part) =>
     updateMessage(none, [mpAttribute(attributeType.mpUnreach, head, part)], none),
   )
 }
@@ -89,12 +97,17 @@ function updateMessage(withdrawn: Uint8Array, attributes: Uint8Array[], nlri: Ui
   return writer.raw(nlri).finish()
 }
 
-/** Views of `nlri` of at most `room` octets each, none when a prefix does not fit. */
-function cutNlri(nlri: Uint8Array, room: number): Uint8Array[] {
+/** RFC 7911 §3. */
+function sendsPathIds(family: Family, context: EncodeContext): boolean {
+  return context.addPathSend?.includes(family) === true
+}
+
+/** Views of `nlri` of at most `room` octets each, none when a prefix does not fit. `skip`: octets before each prefix. */
+function cutNlri(nlri: Uint8Array, skip: number, room: number): Uint8Array[] {
   const parts: Uint8Array[] = []
   let start = 0
   for (let at = 0; at < nlri.length;) {
-    const next = nlriNext(nlri, at)
+    const next = nlriNext(nlri, at + skip)
     if (next - start > room) {
       if (at > start) parts.push(nlri.subarray(start, at))
       start = at

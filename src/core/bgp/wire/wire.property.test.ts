@@ -7,10 +7,10 @@ import { decodeAttributes, encodeAttributes } from './attributes.ts'
 import type { EncodeContext, UpdateContext } from './context.ts'
 import { Framer } from './framer.ts'
 import type { Message, NextHop, Update } from './message.ts'
-import { encodePrefixes, nlriPrefixes } from './nlri.ts'
+import { encodePaths, encodePrefixes, nlriPaths, nlriPrefixes, type NlriPath } from './nlri.ts'
 import { encodeUpdates } from './update-encode.ts'
 import { decodeMessage, encodeMessage } from './wire.ts'
-import { blockAttributes, bothFamilies, ebgp, open, prefixes } from './wire.testing.ts'
+import { blockAttributes, bothFamilies, ebgp, open, prefixes, u32 } from './wire.testing.ts'
 
 function decoded(bytes: Uint8Array, context: UpdateContext = ebgp): Message {
   const framer = new Framer()
@@ -109,6 +109,51 @@ for (const fourOctetAsn of [true, false]) {
     )
   })
 }
+
+test('paths survive the wire, and no message is longer than agreed (RFC 7911 §3, RFC 8654 §4)', () => {
+  const routes = fc
+    .constantFrom(...bothFamilies)
+    .chain((family) => fc.tuple(fc.constant(family), prefixes(family), fc.array(u32, { minLength: 1 })))
+  fc.assert(
+    fc.property(
+      routes,
+      blockAttributes,
+      fc.constantFrom(4096, 65535),
+      ([family, list, ids], value, maxLength) => {
+        const paths: NlriPath[] = list.map((prefix, i) => ({ prefix, pathId: ids[i % ids.length]! }))
+        const { localPref: _, ...external } = value
+        const attributes = encodeAttributes(external)
+        const nextHop: NextHop = { global: address(family === 'ipv4/unicast' ? '192.0.2.1' : '2001:db8::1') }
+        const block = { family, nlri: encodePaths(paths), pathIds: true as const }
+        const update: Update = {
+          kind: 'update',
+          withdrawn: [block],
+          announced: [{ ...block, nextHop }],
+          attributes,
+          endOfRib: [],
+          faults: [],
+        }
+        const seen: { gone: NlriPath[]; come: NlriPath[] } = { gone: [], come: [] }
+        const messages = encodeUpdates(update, { fourOctetAsn: true, maxLength, addPathSend: [family] })
+        const framer = new Framer()
+        framer.setMaxLength(maxLength)
+        for (const bytes of messages) {
+          framer.push(bytes)
+          const framed = framer.next()
+          assert.ok(framed?.ok)
+          const back = decodeMessage(framed.value, { ...ebgp, addPathReceive: [family] })
+          assert.ok(back.ok && back.value.kind === 'update')
+          assert.deepEqual(back.value.faults, [])
+          seen.gone.push(...back.value.withdrawn.flatMap(nlriPaths))
+          seen.come.push(...back.value.announced.flatMap(nlriPaths))
+        }
+        assert.deepEqual(seen.gone, paths)
+        if (attributes.length < maxLength - 1500) assert.deepEqual(seen.come, paths)
+      },
+    ),
+    { numRuns: 60 },
+  )
+})
 
 /** Where a sequence is cut into segments says nothing, and RFC 6793 merging may cut it elsewhere. */
 function flatPath(attributes: ReturnType<typeof decodeAttributes>): unknown {

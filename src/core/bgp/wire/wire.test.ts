@@ -154,3 +154,26 @@ test('shows the text of a shutdown, cut at a character and without control chara
   assert.equal(cease(bytes('09 41')), 'Cease/Administrative Shutdown')
   assert.equal(shutdownCommunication('ü'.repeat(200)).length, 255)
 })
+
+test('reads messages in place, and copies only one that straddles chunks', () => {
+  const keepalive = encodeMessage({ kind: 'keepalive' })
+  const chunk = Uint8Array.of(...keepalive, ...keepalive, ...keepalive.subarray(0, 7))
+  const framer = new Framer()
+  framer.push(chunk)
+  for (const start of [0, 19]) {
+    assert.ok(framer.advance())
+    assert.deepEqual([framer.bytes === chunk, framer.start, framer.end], [true, start, start + 19])
+  }
+  assert.equal(framer.advance(), false)
+  const rest = Uint8Array.of(...keepalive.subarray(7), ...keepalive)
+  framer.push(rest)
+  framer.push(keepalive)
+  assert.ok(framer.advance())
+  assert.deepEqual(framer.bytes.subarray(framer.start, framer.end), keepalive)
+  assert.ok(framer.advance())
+  assert.deepEqual([framer.bytes === rest, framer.start, framer.end], [true, 12, 31])
+  assert.ok(framer.advance())
+  assert.deepEqual([framer.bytes === keepalive, framer.start, framer.end], [true, 0, 19])
+  assert.equal(framer.advance(), false)
+  assert.equal(framer.error, undefined)
+})
