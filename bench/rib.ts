@@ -51,15 +51,21 @@ function measure(routes: number, what: string, action: () => unknown): string {
 }
 
 function session(n: number): NeighbourSession {
-  return {
-    localAsn: 65000,
-    external: true,
-    localAddress: address('192.0.2.1'),
-    localAddressOtherVersion: address('2001:db8::1'),
-    extendedNextHop: [],
-    asn: 65000 + n,
+  const [localAddress, localAddressOtherVersion] = [address('192.0.2.1'), address('2001:db8::1')]
+  const [asn, peer, clusterId] = [65000 + n, address(`192.0.2.${n}`), address('10.0.0.1')]
+  const from = {
+    kind: 'external',
+    name: `peer ${n}`,
+    address: peer,
+    asn,
     routerId: address(`10.0.0.${n}`),
-    address: address(`192.0.2.${n}`),
+  } as const
+  const local = { localAsn: 65000, clusterId, localAddress, localAddressOtherVersion }
+  const rules = { importRoutes: true, enforceFirstAs: true, honourGracefulShutdown: true, aigp: false }
+  return {
+    from,
+    source: { ...local, ...rules, from, localRouterId: clusterId },
+    target: { ...local, kind: 'external', address: peer, asn, extendedNextHop: [] },
     families,
     maxLength: 4096,
   }

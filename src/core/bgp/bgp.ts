@@ -278,10 +278,10 @@ export class Bgp {
         return
       case 'up': {
         const { connection, negotiated } = output
-        const { address, name } = neighbour.config
+        const { name } = neighbour.config
         neighbour.established = { connection, negotiated }
         neighbour.since = this.#now
-        this.#rib!.sessionUp(neighbour.slot, ribSession(this.#config!.asn, address, negotiated))
+        this.#rib!.sessionUp(neighbour.slot, ribSession(this.#config!, neighbour.config, negotiated))
         this.#event({ kind: 'sessionUp', peer: name })
         return
       }

@@ -2,10 +2,12 @@
  * One configured neighbour of an instance: its configuration, its session and what is known of both. `bgp.ts` moves it; here
  * is what can be said about it without moving it.
  */
-import type { Address } from '#core/net/address.ts'
 import type { InstanceConfig, PeerConfig } from './config.ts'
 import type { Family } from './family.ts'
 import type { ConnectionId, FamilyCounts, PeerStatus } from './io.ts'
+import type { ExportTarget } from './rib/export.ts'
+import type { ImportSource } from './rib/import.ts'
+import type { LearnedFrom, NeighbourKind } from './rib/path-source.ts'
 import type { NeighbourSession, Rib } from './rib/rib.ts'
 import type { Negotiated, SessionConfig } from './session/io.ts'
 import { sessionState, type Session } from './session/session.ts'
@@ -45,23 +47,90 @@ export function mustRestart(old: PeerConfig, next: PeerConfig): boolean {
 }
 
 /** What the RIB needs of a session. */
-export function ribSession(localAsn: number, address: Address, negotiated: Negotiated): NeighbourSession {
-  const { asn, routerId, kind, families, extendedNextHop, ends } = negotiated
-  const session: NeighbourSession = {
-    localAsn,
-    external: kind === 'ebgp',
-    localAddress: ends.localAddress,
-    extendedNextHop,
-    asn,
-    routerId,
-    address,
-    families,
+export function ribSession(
+  instance: InstanceConfig,
+  peer: PeerConfig,
+  negotiated: Negotiated,
+): NeighbourSession {
+  const from: LearnedFrom = {
+    kind: kindOf(instance, negotiated),
+    name: peer.name,
+    address: peer.address,
+    asn: negotiated.asn,
+    routerId: negotiated.routerId,
+  }
+  if (peer.routeReflectorClient === true) from.client = true
+  return {
+    from,
+    source: importSource(instance, peer, from, negotiated),
+    target: exportTarget(instance, peer, from, negotiated),
+    families: negotiated.families,
     // AS4_PATH beside AS_PATH makes attributes longer by half at most (RFC 6793 §4.2.2).
     maxLength: negotiated.fourOctetAsn ? defaultMaxLength : Math.floor((2 * defaultMaxLength) / 3),
   }
-  if (ends.localAddressOtherVersion !== undefined)
-    session.localAddressOtherVersion = ends.localAddressOtherVersion
-  return session
+}
+
+function kindOf({ confederation }: InstanceConfig, { kind, asn }: Negotiated): NeighbourKind {
+  if (kind === 'ibgp') return 'internal'
+  return confederation?.members.includes(asn) === true ? 'confed' : 'external'
+}
+
+function importSource(
+  instance: InstanceConfig,
+  peer: PeerConfig,
+  from: LearnedFrom,
+  { ends }: Negotiated,
+): ImportSource {
+  const source: ImportSource = {
+    from,
+    ...ownIdentity(instance, ends),
+    localRouterId: instance.routerId,
+    importRoutes: peer.importRoutes,
+    enforceFirstAs: peer.enforceFirstAs ?? peer.routeServerClient !== true,
+    honourGracefulShutdown: peer.honourGracefulShutdown ?? true,
+    aigp: peer.aigp ?? false,
+  }
+  if (peer.localAs !== undefined) source.localAs = peer.localAs.asn
+  if (peer.allowOwnAs !== undefined) source.allowOwnAs = peer.allowOwnAs
+  if (peer.role !== undefined) source.role = peer.role.name
+  return source
+}
+
+function exportTarget(
+  instance: InstanceConfig,
+  peer: PeerConfig,
+  { kind, address, asn }: LearnedFrom,
+  { ends, extendedNextHop }: Negotiated,
+): ExportTarget {
+  const target: ExportTarget = { kind, address, asn, ...ownIdentity(instance, ends), extendedNextHop }
+  const { localAs, routeReflectorClient, routeServerClient, removePrivateAs, nextHop } = peer
+  if (localAs !== undefined) target.localAs = localAs
+  if (routeReflectorClient === true) target.routeReflectorClient = true
+  if (routeServerClient === true) target.routeServerClient = true
+  if (removePrivateAs !== undefined) target.removePrivateAs = removePrivateAs
+  if (nextHop !== undefined) target.nextHop = nextHop
+  if (peer.role !== undefined) target.role = peer.role.name
+  if (peer.gracefulShutdown === true) target.gracefulShutdown = true
+  if (peer.aigp === true) target.aigp = true
+  if (peer.linkBandwidth !== undefined) target.linkBandwidth = peer.linkBandwidth
+  return target
+}
+
+/** What both directions need of the speaker and its side of the session. */
+function ownIdentity(
+  { asn, confederation, clusterId, routerId }: InstanceConfig,
+  { localAddress, localAddressOtherVersion }: Negotiated['ends'],
+): Pick<
+  ImportSource,
+  'localAsn' | 'confederation' | 'clusterId' | 'localAddress' | 'localAddressOtherVersion'
+> {
+  return {
+    localAsn: asn,
+    clusterId: clusterId ?? routerId,
+    localAddress,
+    ...(confederation === undefined ? {} : { confederation }),
+    ...(localAddressOtherVersion === undefined ? {} : { localAddressOtherVersion }),
+  }
 }
 
 /** What `get peers` shows: of the session while it is up, else of the configuration. */

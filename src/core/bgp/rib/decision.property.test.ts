@@ -12,7 +12,7 @@ const nextHop = address('192.0.2.9')
 
 /** Eight neighbours of three ASes, two of them internal; their order by identifier is not that of their slots. */
 const neighbours = [5, 2, 7, 1, 8, 3, 6, 4].map((rank, index) => ({
-  external: index < 6,
+  kind: index < 6 ? ('external' as const) : ('internal' as const),
   asn: index < 6 ? 65002 + (index % 3) : 65001,
   rank,
   routerId: address(`10.0.0.${rank}`),
@@ -40,9 +40,9 @@ test('a path is best exactly when the elimination of RFC 4271 §9.1.2 over all p
     fc.property(fc.array(event, { minLength: 30, maxLength: 60, size: 'max' }), (events) => {
       const store = new AttributeStore(65001, 1)
       const table = new RibTable(4, store, 1)
-      for (const [index, { external, asn, rank }] of neighbours.entries()) {
+      for (const [index, { kind, asn, rank }] of neighbours.entries()) {
         const peer = new PeerTable()
-        Object.assign(peer, { external, asn, rank })
+        Object.assign(peer, { external: kind === 'external', asn, rank })
         table.peers[index + 1] = peer
       }
       const held = new Map<number, ReferencePath>()

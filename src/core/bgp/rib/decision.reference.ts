@@ -1,10 +1,11 @@
 /** The decision process as RFC 4271 §9.1.2 words it, on plain values: slow, and the oracle of `decision.ts`. */
 import { compareAddresses, type Address } from '#core/net/address.ts'
 import type { PathAttributes } from '../attributes.ts'
+import type { NeighbourKind } from './path-source.ts'
 
 export interface ReferencePath {
   /** Absent: an own route. */
-  from?: { external: boolean; asn: number; routerId: Address; address: Address }
+  from?: { kind: NeighbourKind; asn: number; routerId: Address; address: Address }
   attributes: PathAttributes
 }
 
@@ -14,7 +15,9 @@ export function decideReference<T extends ReferencePath>(paths: readonly T[]): T
   if (own !== undefined) return own
   let left = [...paths]
   // §9.1.2: the highest degree of preference.
-  left = keepLowest(left, (path) => (path.from!.external ? -100 : -(path.attributes.localPref ?? 100)))
+  left = keepLowest(left, (path) =>
+    path.from!.kind === 'external' ? -100 : -(path.attributes.localPref ?? 100),
+  )
   // §9.1.2.2 a: the fewest AS numbers; b: the lowest origin.
   left = keepLowest(left, pathLength)
   left = keepLowest(left, (path) => ['igp', 'egp', 'incomplete'].indexOf(path.attributes.origin))
@@ -23,7 +26,7 @@ export function decideReference<T extends ReferencePath>(paths: readonly T[]): T
     (m) => !left.some((n) => neighbouringAsn(m) === neighbouringAsn(n) && medOf(n) < medOf(m)),
   )
   // d: eBGP before iBGP; f: the lowest BGP identifier; g: the lowest peer address.
-  left = keepLowest(left, (path) => (path.from!.external ? 0 : 1))
+  left = keepLowest(left, (path) => (path.from!.kind === 'external' ? 0 : 1))
   return left.toSorted(
     (a, b) =>
       compareAddresses(a.from!.routerId, b.from!.routerId) ||

@@ -2,7 +2,7 @@
 import type { Prefix } from '#core/net/prefix.ts'
 import { families, type Family } from '../family.ts'
 import { encodeAttributes } from '../wire/attributes.ts'
-import { exportPath, pathSources } from './export.ts'
+import { exportPath } from './export.ts'
 import { fits } from './pack.ts'
 import type { Rib } from './rib.ts'
 
@@ -25,11 +25,12 @@ function withheldReason(rib: Rib, slot: number, family: Family, prefix: number):
   const offer = session === undefined ? 0 : rib.offerTo(slot, rib.tables[family], prefix)
   if (session === undefined || offer === 0) return undefined
   if (!session.families.includes(family)) return `the session does not carry ${family}`
-  const attributes = rib.store.attributes(Math.floor(offer / 4))
-  const verdict = exportPath(session, family, pathSources[offer % 4]!, attributes)
+  const { set, source } = rib.offered(offer)
+  const { target } = session
+  const verdict = exportPath(target, family, source, rib.store.attributes(set))
   if (verdict.kind === 'withhold') return verdict.reason
-  if (verdict.nextHop.global === session.address)
-    return `its next hop ${session.address} is the neighbour itself (RFC 4271 §5.1.3)`
+  if (verdict.nextHop.global === target.address)
+    return `its next hop ${target.address} is the neighbour itself (RFC 4271 §5.1.3)`
   return fits(encodeAttributes(verdict.attributes), family, session.maxLength)
     ? undefined
     : 'its attributes do not fit into a message (RFC 4271 §9.2)'

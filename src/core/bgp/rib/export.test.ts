@@ -3,12 +3,22 @@ import { test } from 'node:test'
 import { address } from '#core/net/address.ts'
 import type { PathAttributes } from '../attributes.ts'
 import type { Family } from '../family.ts'
-import { exportPath, type ExportTarget, type PathSource } from './export.ts'
+import { exportPath, type ExportTarget } from './export.ts'
+import type { NeighbourKind } from './path-source.ts'
 
 const v4 = address('192.0.2.1')
 const v6 = address('2001:db8::1')
-const ebgp: ExportTarget = { localAsn: 65001, external: true, localAddress: v4, extendedNextHop: [] }
-const ibgp: ExportTarget = { ...ebgp, external: false }
+const ebgp: ExportTarget = {
+  kind: 'external',
+  address: address('192.0.2.2'),
+  asn: 65002,
+  localAsn: 65001,
+  clusterId: address('10.0.0.1'),
+  localAddress: v4,
+  extendedNextHop: [],
+}
+const ibgp: ExportTarget = { ...ebgp, kind: 'internal', asn: 65001 }
+const peer = { name: 'far', address: address('192.0.2.3'), asn: 65003, routerId: address('10.0.0.3') }
 const learned: PathAttributes = {
   origin: 'egp',
   asPath: [{ kind: 'sequence', asns: [65002] }],
@@ -24,7 +34,7 @@ interface Case {
   name: string
   target: ExportTarget
   family?: Family
-  source: PathSource
+  source: NeighbourKind | 'own'
   attributes: PathAttributes
   /** What is sent, or the reason why nothing is. */
   expect: Partial<PathAttributes> | RegExp
@@ -206,7 +216,12 @@ const cases: Case[] = [
 
 for (const { name, target, family = 'ipv4/unicast', source, attributes, expect } of cases) {
   test(`sends or withholds: ${name}`, () => {
-    const verdict = exportPath(target, family, source, attributes)
+    const verdict = exportPath(
+      target,
+      family,
+      source === 'own' ? { kind: source } : { ...peer, kind: source },
+      attributes,
+    )
     if (expect instanceof RegExp) {
       assert.equal(verdict.kind, 'withhold')
       assert.match(verdict.kind === 'withhold' ? verdict.reason : '', expect)

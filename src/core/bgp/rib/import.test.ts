@@ -11,7 +11,23 @@ const cases: { family: Family; local: string; hop: string }[] = [
 ]
 
 for (const { family, local, hop } of cases) {
-  const source: ImportSource = { localAsn: 65001, localAddress: address(local), importRoutes: true }
+  const source: ImportSource = {
+    from: {
+      kind: 'external',
+      name: 'far',
+      address: address('192.0.2.9'),
+      asn: 65002,
+      routerId: address('10.0.0.9'),
+    },
+    localAsn: 65001,
+    localRouterId: address('10.0.0.1'),
+    clusterId: address('10.0.0.1'),
+    localAddress: address(local),
+    importRoutes: true,
+    enforceFirstAs: true,
+    honourGracefulShutdown: true,
+    aigp: false,
+  }
   const path: PathAttributes = {
     origin: 'igp',
     asPath: [{ kind: 'sequence', asns: [65002] }],

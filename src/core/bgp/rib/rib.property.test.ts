@@ -39,13 +39,35 @@ function sessionOf(index: number, otherVersion: boolean): NeighbourSession {
   const neighbour = neighbours[index]!
   const [v4, v6] = [address('192.0.2.1'), address('2001:db8:f::1')]
   const is6 = neighbour.address.includes(':')
+  const localAddress = is6 ? v6 : v4
+  const other = otherVersion ? { localAddressOtherVersion: is6 ? v4 : v6 } : {}
+  const kind = neighbour.asn === localAsn ? 'internal' : 'external'
+  const from = { ...neighbour, kind, name: `peer ${index}` } as const
+  const clusterId = address('10.9.0.9')
   return {
-    ...neighbour,
-    localAsn,
-    external: neighbour.asn !== localAsn,
-    localAddress: is6 ? v6 : v4,
-    ...(otherVersion ? { localAddressOtherVersion: is6 ? v4 : v6 } : {}),
-    extendedNextHop: [],
+    from,
+    source: {
+      from,
+      localAsn,
+      localRouterId: clusterId,
+      clusterId,
+      localAddress,
+      ...other,
+      importRoutes: true,
+      enforceFirstAs: false,
+      honourGracefulShutdown: true,
+      aigp: false,
+    },
+    target: {
+      kind,
+      address: neighbour.address,
+      asn: neighbour.asn,
+      localAsn,
+      clusterId,
+      localAddress,
+      ...other,
+      extendedNextHop: [],
+    },
     families,
     maxLength: 4096,
   }
@@ -182,7 +204,7 @@ function run(events: Event[]): void {
     } else if (each.kind === 'announce') {
       for (const family of families) {
         const mine = each.prefixes.map((i) => prefixes[i]!).filter((p) => familyOfPrefix(p) === family)
-        const nextHop = nextHopOf(neighbour.session.address, family)
+        const nextHop = nextHopOf(neighbour.session.from.address, family)
         if (mine.length > 0) rib.receive(slot, announcement(family, mine, each.attributes, nextHop), 0)
         for (const prefix of mine) neighbour.sent.set(prefix, { ...each.attributes, nextHop })
       }

@@ -42,8 +42,9 @@ export function referenceLocRib(rib: ReferenceRib): Map<Prefix, ReferenceRoute> 
     for (const [prefix, attributes] of sent) {
       const looped = attributes.asPath.some(({ asns }) => asns.includes(rib.localAsn))
       const toItself =
-        attributes.nextHop === session.localAddress || attributes.nextHop === session.localAddressOtherVersion
-      if (!looped && !toItself) add(prefix, { slot, from: session, attributes })
+        attributes.nextHop === session.source.localAddress ||
+        attributes.nextHop === session.source.localAddressOtherVersion
+      if (!looped && !toItself) add(prefix, { slot, from: session.from, attributes })
     }
   }
   const best = new Map<Prefix, ReferenceRoute>()
@@ -65,9 +66,9 @@ export function referenceAdjRibOut(rib: ReferenceRib, slot: number): Map<Prefix,
       if (mine === undefined) continue
       attributes = ownAttributes(prefix, mine)
     } else if (!policy.exportLearned) continue
-    const source = route.from === undefined ? 'own' : route.from.external ? 'external' : 'internal'
-    const verdict = exportPath(session, family, source, attributes)
-    if (verdict.kind === 'send' && verdict.nextHop.global !== session.address)
+    const source = rib.neighbours.get(route.slot)?.session?.from ?? { kind: 'own' as const }
+    const verdict = exportPath(session.target, family, source, attributes)
+    if (verdict.kind === 'send' && verdict.nextHop.global !== session.target.address)
       out.set(prefix, verdict.attributes)
   }
   return out

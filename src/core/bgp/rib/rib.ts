@@ -15,7 +15,9 @@ import { encodeAttributes } from '../wire/attributes.ts'
 import type { Update } from '../wire/message.ts'
 import { encodePrefix, nlriNext } from '../wire/nlri.ts'
 import { attributeFlags, AttributeStore } from './attribute-store.ts'
-import { exportPath, pathSources, type ExportTarget } from './export.ts'
+import { exportPath, targetKey, type ExportTarget } from './export.ts'
+import type { ImportSource } from './import.ts'
+import type { LearnedFrom, PathSource } from './path-source.ts'
 import { endOfRib, fits, Outbox, packUpdates } from './pack.ts'
 import { PeerTable, RibTable } from './rib-table.ts'
 
@@ -34,10 +36,13 @@ export interface NeighbourPolicy {
 }
 
 /** What the RIB needs to know of an established session. */
-export interface NeighbourSession extends ExportTarget {
-  asn: number
-  routerId: Address
-  address: Address
+export interface NeighbourSession {
+  /** Who it is, and what it is as the source of paths. */
+  from: LearnedFrom
+  /** For what it sends. */
+  source: ImportSource
+  /** For what it is sent. */
+  target: ExportTarget
   families: readonly Family[]
   /** Octets of the largest message it takes. */
   maxLength: number
@@ -129,19 +134,11 @@ export class Rib {
     const neighbour = this.#neighbour(slot)
     assert(neighbour.session === undefined, 'a session comes up once')
     neighbour.session = session
-    const { localAsn, external, localAddress, localAddressOtherVersion, extendedNextHop, maxLength } = session
-    neighbour.group = JSON.stringify([
-      localAsn,
-      external,
-      localAddress,
-      localAddressOtherVersion,
-      extendedNextHop,
-      maxLength,
-    ])
+    neighbour.group = JSON.stringify([targetKey(session.target), session.maxLength])
     for (const family of families) {
       const table = this.tables[family].peers[slot]!
-      table.external = external
-      table.asn = session.asn
+      table.external = session.from.kind === 'external'
+      table.asn = session.from.asn
       neighbour.walk[family] = session.families.includes(family) ? 'initial' : 'dirty'
     }
     this.#rank()
@@ -187,7 +184,7 @@ export class Rib {
     if ((this.store.flags[set]! & attributeFlags.ownAsn) !== 0)
       return `its AS path contains the own AS ${this.#config.localAsn} (RFC 4271 §9.1.2)`
     const nextHop = this.store.nextHop(set).global
-    if (nextHop === session?.localAddress || nextHop === session?.localAddressOtherVersion)
+    if (nextHop === session?.source.localAddress || nextHop === session?.source.localAddressOtherVersion)
       return `its next hop ${nextHop} is this speaker (RFC 4271 §5.1.3)`
     if (this.#config.resolves !== undefined && !this.#config.resolves(nextHop))
       return `its next hop ${nextHop} cannot be reached (RFC 4271 §9.1.2)`
@@ -265,14 +262,22 @@ export class Rib {
     return batches
   }
 
-  /** What this neighbour may be offered for the prefix: attribute set × 4 + index in `pathSources`, 0 for nothing. */
+  /** What this neighbour may be offered for the prefix: attribute set × number of slots + slot of its source, 0 for nothing. */
   offerTo(slot: number, table: RibTable, prefix: number): number {
     const best = table.best.get(prefix)
     if (best === 0) return 0
-    if (best === 1) return 4 * table.peers[slot]!.own.get(prefix)
+    const slots = this.neighbours.length
+    if (best === 1) return slots * table.peers[slot]!.own.get(prefix)
     // Never back to where it came from.
     if (best === slot + 1 || !this.neighbours[slot]!.policy.exportLearned) return 0
-    return 4 * table.bestAttributes.get(prefix) + (table.peers[best - 1]!.external ? 1 : 2)
+    return slots * table.bestAttributes.get(prefix) + best - 1
+  }
+
+  /** What is offered, taken apart. */
+  offered(offer: number): { set: number; source: PathSource } {
+    const slots = this.neighbours.length
+    const from = this.neighbours[offer % slots]?.session?.from
+    return { set: Math.floor(offer / slots), source: from ?? { kind: 'own' } }
   }
 
   /** Time at which a path came, in ms. */
@@ -320,8 +325,9 @@ export class Rib {
     let set = sets.get(offer)
     if (set === undefined) {
       set = 0
-      const attributes = this.store.attributes(Math.floor(offer / 4))
-      const verdict = exportPath(session, family, pathSources[offer % 4]!, attributes)
+      const offered = this.offered(offer)
+      const attributes = this.store.attributes(offered.set)
+      const verdict = exportPath(session.target, family, offered.source, attributes)
       if (verdict.kind === 'send') {
         const block = encodeAttributes(verdict.attributes)
         // §9.2: a route that fits into no message is not advertised.
@@ -330,7 +336,7 @@ export class Rib {
       sets.set(offer, set)
     }
     // §5.1.3: never the neighbour's own address.
-    if (set !== 0 && this.store.nextHop(set).global === session.address) return 0
+    if (set !== 0 && this.store.nextHop(set).global === session.target.address) return 0
     return set
   }
 
@@ -356,7 +362,7 @@ export class Rib {
   #rank(): void {
     const up = [...this.neighbours.keys()].filter((slot) => this.neighbours[slot]?.session !== undefined)
     up.sort((a, b) => {
-      const [x, y] = [this.neighbours[a]!.session!, this.neighbours[b]!.session!]
+      const [x, y] = [this.neighbours[a]!.session!.from, this.neighbours[b]!.session!.from]
       return compareAddresses(x.routerId, y.routerId) || compareAddresses(x.address, y.address)
     })
     for (const [rank, slot] of up.entries())
