@@ -51,6 +51,8 @@ export interface PathAttributes {
   otc?: number
   /** Cisco's weight, given by import policy: never on the wire. Absent: 0. */
   weight?: number
+  /** Type codes, ascending, of the above that came with the Partial bit, which once set stays (RFC 4271 §5). */
+  partial?: number[]
   /** Ascending by type. */
   unknown?: UnknownAttribute[]
 }

@@ -35,9 +35,12 @@ export function decodeAttributes(block: Uint8Array, nextHop: NextHop): PathAttri
   const attributes: PathAttributes = { origin: 'igp', asPath: [], nextHop: nextHop.global }
   if (nextHop.linkLocal !== undefined) attributes.linkLocalNextHop = nextHop.linkLocal
   const unknown: UnknownAttribute[] = []
+  const partial: number[] = []
   for (const attribute of rawAttributes(block)) {
     if (!decodeKnown(attributes, attribute)) unknown.push(attribute)
+    else if ((attribute.flags & attributeFlag.partial) !== 0) partial.push(attribute.type)
   }
+  if (partial.length > 0) attributes.partial = partial
   if (unknown.length > 0) attributes.unknown = unknown
   return attributes
 }
@@ -71,6 +74,8 @@ export function encodeAttributes(attributes: BlockAttributes): Uint8Array {
     const value = sortedCommunities(u32Bytes(...largeCommunities.flat()), 12)
     raw.push({ flags: optionalTransitive, type: attributeType.largeCommunities, value })
   }
+  for (const attribute of raw)
+    if (attributes.partial?.includes(attribute.type) === true) attribute.flags |= attributeFlag.partial
   if (unknown !== undefined) raw.push(...unknown)
   return encodeRawAttributes(raw)
 }

@@ -6,7 +6,8 @@ import type { Family } from '../family.ts'
 export interface UpdateContext {
   /** AS numbers of four octets in AS_PATH and AGGREGATOR (RFC 6793 §3). */
   fourOctetAsn: boolean
-  kind: 'ebgp' | 'ibgp'
+  /** `confed`: between members of a confederation (RFC 5065 §4). */
+  kind: 'ebgp' | 'ibgp' | 'confed'
   /** Negotiated families: NLRI of another one is ignored (RFC 4760 §7). */
   families: readonly Family[]
   /** Families that may have a next hop of the other IP version (RFC 8950 §4). */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { address } from '#core/net/address.ts'
-import { decodeAttributes } from './attributes.ts'
+import { decodeAttributes, encodeAttributes } from './attributes.ts'
 import type { UpdateContext } from './context.ts'
 import type { MessageError, Update } from './message.ts'
 import { nlriPaths, nlriPrefixes } from './nlri.ts'
@@ -164,6 +164,27 @@ const treatedAsWithdraw: {
     attributes: [...mandatory, '80 04 09 00'],
     attribute: 4,
   },
+  {
+    name: 'one octet after the last attribute (RFC 7606 §4)',
+    attributes: [...mandatory, '40'],
+    attribute: 0,
+  },
+  {
+    name: 'two octets after the last attribute (RFC 7606 §4)',
+    attributes: [...mandatory, '80 04'],
+    attribute: 4,
+  },
+  {
+    name: 'three octets after the last attribute, of extended length (RFC 7606 §4)',
+    attributes: [...mandatory, '90 04 00'],
+    attribute: 4,
+  },
+  { name: 'ORIGIN of length 0 (RFC 7606 §4)', attributes: ['40 01 00', asPath, nextHop], attribute: 1 },
+  {
+    name: 'the stronger of two answers (RFC 7606 §3)',
+    attributes: [...mandatory, '40 06 01 00', '80 04 03 000000'],
+    attribute: 4,
+  },
 ]
 
 for (const { name, attributes, attribute, context = ebgp } of treatedAsWithdraw) {
@@ -268,6 +289,50 @@ const resets: {
     ),
     subcode: 9,
     context: { ...ebgp, extendedNextHop: [] },
+  },
+  ...[
+    'c0 0e 1a 0002 01 10 20010db8000000000000000000000001 00 20 20010db8',
+    'c0 0f 08 0002 01 20 20010db8',
+  ].map((attribute) => ({
+    name: `MP_${attribute.startsWith('c0 0e') ? 'REACH' : 'UNREACH'}_NLRI flagged transitive (RFC 7606 §5.3)`,
+    body: updateBody(none, bytes(attribute, ...mandatory), nlri),
+    subcode: 9,
+    data: bytes(attribute),
+  })),
+  ...['80 0e 1a 0002 01', '80 0f 08 0002 01'].map((attribute) => ({
+    name: `MP_${attribute.startsWith('80 0e') ? 'REACH' : 'UNREACH'}_NLRI that overruns (RFC 7606 §3)`,
+    body: updateBody(none, bytes(...mandatory, attribute), nlri),
+    subcode: 1,
+  })),
+  {
+    name: 'MP_REACH_NLRI of 4 octets (RFC 7606 §5.3)',
+    body: updateBody(none, bytes('80 0e 04 0002 01 00', ...mandatory), nlri),
+    subcode: 9,
+  },
+  {
+    name: 'MP_UNREACH_NLRI of 2 octets (RFC 7606 §5.3)',
+    body: updateBody(none, bytes('80 0f 02 0002', ...mandatory), nlri),
+    subcode: 9,
+  },
+  {
+    name: 'a malformed attribute beside an empty MP_REACH_NLRI (RFC 7606 §5.2)',
+    body: updateBody(
+      none,
+      bytes('80 0e 15 0002 01 10 20010db8000000000000000000000001 00', '40 01 01 07', asPath),
+      none,
+    ),
+    subcode: 6,
+    data: bytes('40 01 01 07'),
+  },
+  {
+    name: 'NEXT_HOP of length 5 without NLRI (RFC 7606 §5.2)',
+    body: updateBody(nlri, bytes(origin, asPath, '40 03 05 c000020100'), none),
+    subcode: 5,
+  },
+  {
+    name: 'two octets after the last attribute, without NLRI (RFC 7606 §4)',
+    body: updateBody(nlri, bytes(origin, asPath, '4001'), none),
+    subcode: 1,
   },
   {
     name: 'a malformed attribute without NLRI (RFC 7606 §5.2)',
@@ -425,3 +490,20 @@ for (const [name, field] of [
     assert.deepEqual(error(updateBody(none, unreachable, none), addPath).subcode, 9)
   })
 }
+
+test('keeps the Partial bit of attributes that it knows (RFC 4271 §5)', () => {
+  const update = decode([...mandatory, 'e0 08 04 00000003', 'c0 20 0c 000000010000000200000003'])
+  const value = decodeAttributes(update.attributes, { global: address('192.0.2.1') })
+  assert.deepEqual(value.partial, [8])
+  assert.deepEqual(encodeAttributes(value), update.attributes)
+  assert.deepEqual(
+    encodeAttributes(value),
+    bytes(origin, asPath, 'e0 08 04 00000003', 'c0 20 0c 000000010000000200000003'),
+  )
+})
+
+test('ignores the Partial bit where it has no meaning (RFC 4271 §4.3)', () => {
+  const update = decode(['60 01 01 00', asPath, nextHop, 'a0 04 04 00000007'])
+  assert.deepEqual(update.faults, [])
+  assert.deepEqual(update.attributes, bytes(origin, asPath, '80 04 04 00000007'))
+})

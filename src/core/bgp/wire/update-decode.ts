@@ -7,7 +7,13 @@ import { ByteReader, ByteWriter } from '#core/lib/bytes.ts'
 import { err, ok, type Result } from '#core/lib/result.ts'
 import type { Family } from '../family.ts'
 import { decodeAsPath, encodeAsPath, mergeAs4Path } from './as-path.ts'
-import { asTrans, attributeFlag, attributeName, attributeType } from './attribute-codes.ts'
+import {
+  asTrans,
+  attributeFlag,
+  attributeName,
+  attributeType,
+  optionalTransitive,
+} from './attribute-codes.ts'
 import { attributeRules } from './attribute-rules.ts'
 import { encodeRawAttributes, sortedCommunities, type RawAttribute } from './attributes.ts'
 import type { UpdateContext } from './context.ts'
@@ -52,6 +58,8 @@ interface Decoder {
   readonly attributes: RawAttribute[]
   readonly seen: Set<number>
   reach?: MpReach
+  /** MP_REACH_NLRI holds NLRI, be they of a family that was negotiated or not. */
+  reachable?: boolean
   /** Family of MP_UNREACH_NLRI. */
   unreachFamily?: Family
   nextHop?: Uint8Array
@@ -90,10 +98,13 @@ function scanAttributes(decoder: Decoder, field: Uint8Array): MessageError | und
   while (reader.remaining > 0) {
     const start = reader.offset
     const flags = reader.u8()
-    const type = reader.u8()
+    const type = reader.u8() // 0 when there is none
     const length = (flags & attributeFlag.extendedLength) === 0 ? reader.u8() : reader.u16()
     const value = reader.take(length)
     if (reader.failed) {
+      // RFC 7606 §3 j: its NLRI cannot be parsed as a whole.
+      if (isMultiprotocol(type))
+        return updateError(1, noBytes, `${attributeName(type)} runs beyond the attributes`)
       // RFC 7606 §4: Total Attribute Length still says where the NLRI begins.
       withdraw(decoder, type, 'RFC 7606 §4', 'runs beyond the attributes', 1, noBytes)
       return undefined
@@ -113,10 +124,9 @@ function takeAttribute(
 ): MessageError | undefined {
   const { context, seen } = decoder
   const { flags, type, value } = attribute
-  const multiprotocol = type === attributeType.mpReach || type === attributeType.mpUnreach
   if (seen.has(type)) {
     // RFC 7606 §3 g.
-    if (multiprotocol) return updateError(1, noBytes, `${attributeName(type)} twice`)
+    if (isMultiprotocol(type)) return updateError(1, noBytes, `${attributeName(type)} twice`)
     fault(decoder, type, 'attributeDiscard', `RFC 7606 §3: ${attributeName(type)} again`)
     return undefined
   }
@@ -144,6 +154,9 @@ function takeAttribute(
   }
   const category = attributeFlag.optional | attributeFlag.transitive
   const flagsFit = (flags & category) === rule.flags
+  // RFC 7606 §5.3: with other flags its NLRI are not to be trusted.
+  if (!flagsFit && isMultiprotocol(type))
+    return updateError(9, whole.slice(), `${attributeName(type)} with flags 0x${flags.toString(16)}`)
   // RFC 7606 §3 c.
   if (!flagsFit) withdraw(decoder, type, 'RFC 7606 §3', `has flags 0x${flags.toString(16)}`, 4, whole)
   if (type === attributeType.mpReach) return takeReach(decoder, value, whole)
@@ -154,13 +167,19 @@ function takeAttribute(
     // Judged only if it is used: RFC 4760 §3 has it ignored beside MP_REACH_NLRI alone.
     decoder.nextHop = value
   } else if (wrong === undefined) {
-    decoder.attributes.push({ flags: rule.flags, type, value })
+    // RFC 4271 §5: once set, the Partial bit of an optional transitive attribute stays.
+    const partial = rule.flags === optionalTransitive ? flags & attributeFlag.partial : 0
+    decoder.attributes.push({ flags: rule.flags | partial, type, value })
   } else if (rule.answer === 'treatAsWithdraw') {
     withdraw(decoder, type, rule.source, `has ${wrong}`, rule.subcode, whole)
   } else {
     fault(decoder, type, rule.answer, `${rule.source}: ${attributeName(type)} has ${wrong}`)
   }
   return undefined
+}
+
+function isMultiprotocol(type: number): boolean {
+  return type === attributeType.mpReach || type === attributeType.mpUnreach
 }
 
 function takeUnrecognised(
@@ -181,11 +200,13 @@ function takeReach(decoder: Decoder, value: Uint8Array, whole: Uint8Array): Mess
   if (reach.kind === 'malformed')
     return updateError(9, whole.slice(), `MP_REACH_NLRI: ${reach.message} (RFC 7606 §7.11)`)
   if (reach.kind === 'ignored') {
+    decoder.reachable = true
     fault(decoder, attributeType.mpReach, 'attributeDiscard', `RFC 4760 §7: ${reach.message}`)
     return undefined
   }
   noteIgnored(decoder, reach.ignored)
   decoder.reach = reach
+  decoder.reachable = reach.block.nlri.length > 0 || reach.ignored > 0
   return undefined
 }
 
@@ -206,7 +227,7 @@ function takeUnreach(decoder: Decoder, value: Uint8Array, whole: Uint8Array): Me
 
 /** NLRI, then what can only be judged with all attributes at hand. */
 function takeAnnounced(decoder: Decoder, field: Uint8Array): MessageError | undefined {
-  const { context, update, seen, reach } = decoder
+  const { context, update, reach } = decoder
   const classic: NlriBlock[] = []
   if (field.length > 0) {
     const error = takeNlri(decoder, 'ipv4/unicast', field, classic)
@@ -214,8 +235,9 @@ function takeAnnounced(decoder: Decoder, field: Uint8Array): MessageError | unde
   }
   const announces = field.length > 0 || reach !== undefined
   if (announces) missingMandatory(decoder)
-  // RFC 7606 §5.2: without NLRI there is nothing to withdraw, and perhaps it was not found.
-  if (decoder.withdraw !== undefined && field.length === 0 && !seen.has(attributeType.mpReach))
+  else judgeNextHopLength(decoder)
+  // RFC 7606 §5.2: without reachable NLRI there is nothing to withdraw, and perhaps it was not found.
+  if (decoder.withdraw !== undefined && field.length === 0 && decoder.reachable !== true)
     return decoder.withdraw
   if (classic.length > 0) announceClassic(decoder, classic)
   if (reach !== undefined && reach.block.nlri.length > 0) {
@@ -240,16 +262,20 @@ function missingMandatory(decoder: Decoder): void {
   }
 }
 
+/** RFC 7606 §7.3. True if there is one of the right length. */
+function judgeNextHopLength(decoder: Decoder): boolean {
+  const { nextHop } = decoder
+  if (nextHop === undefined || nextHop.length === 4) return nextHop !== undefined
+  const wrong = `has length ${nextHop.length} instead of 4`
+  withdraw(decoder, attributeType.nextHop, 'RFC 7606 §7.3', wrong, 5, noBytes)
+  return false
+}
+
 function announceClassic(decoder: Decoder, classic: readonly NlriBlock[]): void {
   const { update, context, nextHop } = decoder
   const type = attributeType.nextHop
-  if (nextHop === undefined) {
-    if (!decoder.seen.has(type)) withdraw(decoder, type, 'RFC 7606 §3', 'is missing', 3, Uint8Array.of(type))
-    update.withdrawn.push(...classic)
-    return
-  }
-  if (nextHop.length !== 4) {
-    withdraw(decoder, type, 'RFC 7606 §7.3', `has length ${nextHop.length} instead of 4`, 5, noBytes)
+  if (!decoder.seen.has(type)) withdraw(decoder, type, 'RFC 7606 §3', 'is missing', 3, Uint8Array.of(type))
+  if (!judgeNextHopLength(decoder) || nextHop === undefined) {
     update.withdrawn.push(...classic)
     return
   }
