@@ -4,6 +4,10 @@ const benches: Record<string, { about: string; run: () => Promise<unknown> }> = 
     about: 'kubectl apply of a Service until BIRD has its route, in the lab of npm start (root)',
     run: () => import('./announce.ts').then((bench) => bench.run()),
   },
+  bgp: {
+    about: 'Herald beside BIRD, FRR, GoBGP and OpenBGPD (root, cc); takes scenarios, routers, repetitions',
+    run: () => import('./bgp/bgp.ts').then((bench) => bench.run(more[0], more[1], Number(more[2] ?? 3))),
+  },
   rib: {
     about: 'time per route of each stage in the RIB; printed only; takes a number of routes',
     run: () => import('./rib.ts').then((bench) => bench.run(Number(more[0] ?? 200_000))),
