@@ -474,16 +474,25 @@ test('a new AS number of the speaker starts every session anew', () => {
   assert.deepEqual(b.bgp.routes('locRib')[0]!.attributes.asPath, [{ kind: 'sequence', asns: [65010] }])
 })
 
-test('a table of thousands arrives whole, in full messages', () => {
-  const { world, a, b } = pair([65001, 65002])
-  a.config.routes = Array.from({ length: 5000 }, (_, i) => route(`10.${i >> 8}.${i & 255}.0/24`, ['b']))
-  world.configure(a, b)
-  world.run(settleMs)
-  assert.equal(b.bgp.routes('locRib').length, 5000)
-  const updates = a.sent.filter((bytes) => bytes[18] === 2)
-  assert.ok(updates.length < 12, `${updates.length} messages`)
-  assert.ok(updates.every((bytes) => bytes.length <= 4096))
-})
+for (const { extendedMessages, longest, most } of [
+  { extendedMessages: false, longest: 4096, most: 12 },
+  { extendedMessages: true, longest: 65535, most: 4 },
+]) {
+  test(`RFC 8654 §4: a table of thousands arrives whole, in messages of up to ${longest} octets`, () => {
+    const { world, a, b } = pair([65001, 65002], { b: { extendedMessages } })
+    a.config.routes = Array.from({ length: 5000 }, (_, i) => route(`10.${i >> 8}.${i & 255}.0/24`, ['b']))
+    world.configure(a, b)
+    world.run(settleMs)
+    assert.equal(b.bgp.routes('locRib').length, 5000)
+    const updates = a.sent.filter((bytes) => bytes[18] === 2)
+    assert.ok(updates.length < most, `${updates.length} messages`)
+    assert.ok(updates.every((bytes) => bytes.length <= longest))
+    assert.equal(
+      updates.some((bytes) => bytes.length > 4096),
+      extendedMessages,
+    )
+  })
+}
 
 test('dials as configured, with a number that no other instance of the process has had', () => {
   const numbers = { next: 1 }

@@ -280,6 +280,7 @@ export class Bgp {
         const { connection, negotiated } = output
         const { name } = neighbour.config
         neighbour.established = { connection, negotiated }
+        this.#links.get(connection)?.framer.setMaxLength(negotiated.maxLength)
         neighbour.since = this.#now
         this.#rib!.sessionUp(neighbour.slot, ribSession(this.#config!, neighbour.config, negotiated))
         this.#event({ kind: 'sessionUp', peer: name })

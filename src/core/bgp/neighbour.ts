@@ -11,7 +11,6 @@ import type { LearnedFrom, NeighbourKind } from './rib/path-source.ts'
 import type { NeighbourSession, Rib } from './rib/rib.ts'
 import type { Negotiated, SessionConfig } from './session/io.ts'
 import { sessionState, type Session } from './session/session.ts'
-import { defaultMaxLength } from './wire/context.ts'
 
 export interface Neighbour {
   config: PeerConfig
@@ -30,15 +29,36 @@ export interface Neighbour {
 
 /** What a session with this peer is made from. */
 export function sessionConfigOf(instance: InstanceConfig, peer: PeerConfig): SessionConfig {
+  const localAsn = ownAsnFor(instance, peer)
+  const { peerAs, extendedMessages, addPath, role } = peer
+  const { confederation } = instance
   return {
-    localAsn: instance.asn,
+    localAsn,
+    ...(confederation === undefined || localAsn !== instance.asn ? {} : { members: confederation.members }),
     routerId: instance.routerId,
     remoteAsn: peer.asn,
+    ...(peerAs === undefined ? {} : { peerAs }),
     remoteAddress: peer.address,
     passive: peer.passive,
     families: peer.families,
     timers: peer.timers,
+    ...(extendedMessages === undefined ? {} : { extendedMessages }),
+    ...(addPath === undefined ? {} : { addPath }),
+    // RFC 9234 §4: between autonomous systems only.
+    ...(role === undefined || peer.asn === localAsn ? {} : { role }),
   }
+}
+
+/**
+ * The AS number in the OPEN: this neighbour's local-as if there is one, else what it is to see of a confederation (RFC 5065
+ * §4: members see the member's number, all others the confederation's), else the instance's.
+ */
+function ownAsnFor({ asn, confederation }: InstanceConfig, peer: PeerConfig): number {
+  if (peer.localAs !== undefined) return peer.localAs.asn
+  if (confederation === undefined) return asn
+  const inside =
+    peer.asn === 0 ? peer.peerAs === 'internal' : [asn, ...confederation.members].includes(peer.asn)
+  return inside ? asn : confederation.id
 }
 
 /** Whether the change touches what the OPEN or the connection was made from, so that the session must start anew. */
@@ -53,7 +73,7 @@ export function ribSession(
   negotiated: Negotiated,
 ): NeighbourSession {
   const from: LearnedFrom = {
-    kind: kindOf(instance, negotiated),
+    kind: neighbourKinds[negotiated.kind],
     name: peer.name,
     address: peer.address,
     asn: negotiated.asn,
@@ -66,14 +86,14 @@ export function ribSession(
     target: exportTarget(instance, peer, from, negotiated),
     families: negotiated.families,
     // AS4_PATH beside AS_PATH makes attributes longer by half at most (RFC 6793 §4.2.2).
-    maxLength: negotiated.fourOctetAsn ? defaultMaxLength : Math.floor((2 * defaultMaxLength) / 3),
+    maxLength: negotiated.fourOctetAsn ? negotiated.maxLength : Math.floor((2 * negotiated.maxLength) / 3),
   }
 }
 
-function kindOf({ confederation }: InstanceConfig, { kind, asn }: Negotiated): NeighbourKind {
-  if (kind === 'ibgp') return 'internal'
-  return confederation?.members.includes(asn) === true ? 'confed' : 'external'
-}
+const neighbourKinds = { ibgp: 'internal', confed: 'confed', ebgp: 'external' } as const satisfies Record<
+  Negotiated['kind'],
+  NeighbourKind
+>
 
 function importSource(
   instance: InstanceConfig,
@@ -100,7 +120,7 @@ function exportTarget(
   instance: InstanceConfig,
   peer: PeerConfig,
   { kind, address, asn }: LearnedFrom,
-  { ends, extendedNextHop }: Negotiated,
+  { ends, extendedNextHop, families, received }: Negotiated,
 ): ExportTarget {
   const target: ExportTarget = { kind, address, asn, ...ownIdentity(instance, ends), extendedNextHop }
   const { localAs, routeReflectorClient, routeServerClient, removePrivateAs, nextHop } = peer
@@ -113,6 +133,8 @@ function exportTarget(
   if (peer.gracefulShutdown === true) target.gracefulShutdown = true
   if (peer.aigp === true) target.aigp = true
   if (peer.linkBandwidth !== undefined) target.linkBandwidth = peer.linkBandwidth
+  // RFC 9494 §4.3: whoever sent the capability knows what such a path is, whatever families it keeps itself.
+  if (received.longLivedRestart !== undefined) target.longLived = families
   return target
 }
 
@@ -162,9 +184,11 @@ function familyCounts(rib: Rib, slot: number, family: Family): FamilyCounts {
 
 function connectionPart({ importRoutes: _, exportLearned: __, heldDown: ___, ...rest }: PeerConfig): string {
   const { address, port, asn, sourceAddress, passive, families, ttl, timers, password } = rest
+  const { peerAs, localAs, extendedMessages, addPath, role } = rest
   const { connectRetrySeconds, holdTimeSeconds, keepaliveSeconds } = timers
   return JSON.stringify([
     [address, port, asn, sourceAddress, passive, families, ttl, password],
+    [peerAs, localAs, extendedMessages, addPath, role],
     [connectRetrySeconds, holdTimeSeconds, keepaliveSeconds],
   ])
 }

@@ -117,7 +117,7 @@ function stepOpenSentMessage(message: Message): Answer {
 
 /** Event 19. */
 function opened(run: Run, session: Connecting, direction: Direction, opening: OpenSent, open: Open): void {
-  const negotiated = negotiate(run.config, open, opening.ends)
+  const negotiated = negotiate(run.config, opening.offered, open, opening.ends)
   if (!negotiated.ok) return refuse(run, session, direction, negotiated.error)
   const other = direction === 'outbound' ? session.inbound : session.outbound
   // §6.8: the other connection counts from OpenConfirm on. Earlier, it will find this one when its OPEN comes.
@@ -184,7 +184,7 @@ function establish(run: Run, session: Connecting, direction: Direction, opening:
   if (other?.kind === 'dialing') close(run, other.connection)
   run.session = {
     kind: 'established',
-    backoff: { failures: 0, flaps: session.backoff.flaps },
+    backoff: { ...session.backoff, failures: 0 },
     connection,
     direction,
     negotiated,
@@ -272,7 +272,10 @@ function drop(
     run.session = left
     return
   }
-  const backoff = failedOnce(session.backoff)
+  const backoff = failedOnce(
+    session.backoff,
+    run.config.families.includes('ipv4/unicast') ? ending : undefined,
+  )
   const connectRetryAt = run.config.passive ? Infinity : retryAt(backoff, run.config.timers, run.context)
   run.session =
     next === 'active'
@@ -314,6 +317,14 @@ function faultIn(state: 1 | 2, error: MessageError): Extract<Answer, { kind: 're
   return { kind: 'refuse', error: error.code === 3 ? unexpected(state, 'update') : error }
 }
 
-function failedOnce({ failures, flaps }: Backoff): Backoff {
-  return { failures: failures + 1, flaps }
+/** One of the two ways to open failed: with or without optional parameters, whichever it was. */
+function failedOnce({ failures, flaps }: Backoff, ending?: Ending): Backoff {
+  return { failures: failures + 1, flaps, plain: refusesParameters(ending) }
+}
+
+/** RFC 5492 §3: the neighbour may speak without them. */
+function refusesParameters(ending: Ending | undefined): boolean {
+  if (ending?.direction !== 'received') return false
+  const { notification } = ending
+  return notification?.code === 2 && notification.subcode === 4
 }

@@ -26,6 +26,7 @@ import {
   type Direction,
   type Established,
   type Opening,
+  type OpenSent,
 } from './state.ts'
 import { holdAt, idleHoldAt, keepaliveAt, stableMs } from './timers.ts'
 
@@ -123,12 +124,11 @@ function rivalOpened(
   run: Run,
   { rival: _, ...session }: Established,
   direction: Direction,
-  opening: Opening,
+  opening: OpenSent,
   open: Open,
 ): void {
   run.session = session
-  const ends = opening.kind === 'openSent' ? opening.ends : opening.negotiated.ends
-  const negotiated = negotiate(run.config, open, ends)
+  const negotiated = negotiate(run.config, opening.offered, open, opening.ends)
   if (!negotiated.ok) return notify(run, opening.connection, notificationOf(negotiated.error))
   if (collisionWinner(run.config, negotiated.value) !== direction)
     return closeCollided(run, opening.connection)
@@ -168,7 +168,7 @@ function fall(run: Run, session: Established, ending: Ending): void {
   run.outputs.push({ kind: 'down', ending })
   const lasted = run.context.now - session.since
   const flaps = lasted >= stableMs ? 0 : session.backoff.flaps + 1
-  const backoff: Backoff = { failures: 0, flaps }
+  const backoff: Backoff = { failures: 0, flaps, plain: false }
   const { rival } = session
   run.session =
     rival === undefined

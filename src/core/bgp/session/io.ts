@@ -5,16 +5,28 @@
 import type { Address } from '#core/net/address.ts'
 import type { Family } from '../family.ts'
 import type { ConnectionEnds, ConnectionId } from '../io.ts'
-import type { PeerTimers } from '../config.ts'
-import type { Message, MessageError, Notification, Update } from '../wire/message.ts'
+import type { PeerConfig, PeerTimers, Role } from '../config.ts'
+import type {
+  Capabilities,
+  LongLivedFamily,
+  Message,
+  MessageError,
+  Notification,
+  Update,
+} from '../wire/message.ts'
 
 /** The part of an instance and of one of its peers that the session depends on. */
 export interface SessionConfig {
+  /** As in the OPEN: the instance's, or what this neighbour is shown instead of it (local-as, RFC 5065). */
   localAsn: number
+  /** AS numbers of the other members of the own confederation (RFC 5065 §3); absent: there is none. */
+  members?: readonly number[]
   /** An IPv4 address, not 0.0.0.0. */
   routerId: Address
   /** The neighbour's expected AS number; 0: any. */
   remoteAsn: number
+  /** With `remoteAsn` 0: only an AS number other than `localAsn`, or only that one. */
+  peerAs?: 'internal' | 'external'
   /** Whether connections are IPv4 or IPv6, and so what an extended next hop would be, shows in this. */
   remoteAddress: Address
   /** Never dial (RFC 4271 §8.1.1 PassiveTcpEstablishment). */
@@ -22,6 +34,32 @@ export interface SessionConfig {
   /** At least one. */
   families: Family[]
   timers: PeerTimers
+  /** RFC 8654; absent: true. */
+  extendedMessages?: boolean
+  /** RFC 7911; absent: neither way. */
+  addPath?: PeerConfig['addPath']
+  /** RFC 9234. */
+  role?: PeerConfig['role']
+  /** RFC 4724, RFC 8538, RFC 9494: what the next OPEN says; absent: nothing. */
+  gracefulRestart?: RestartOffer
+  /** For people; absent: not told. */
+  hostname?: string
+}
+
+/** What an OPEN tells about the own restarts. */
+export interface RestartOffer {
+  /** 1..4095. */
+  restartSeconds: number
+  /** R bit (RFC 4724 §3): this speaker has just restarted. */
+  restarting: boolean
+  /** F bits: the forwarding state outlived the last session or process. */
+  forwarding: boolean
+  /** N bit (RFC 8538 §2). */
+  notification: boolean
+  /** Only help the neighbour. */
+  helperOnly: boolean
+  /** RFC 9494 §4.2, 1..16777215; absent: not long-lived. */
+  longLivedSeconds?: number
 }
 
 /** What comes with every step beside the input. */
@@ -88,7 +126,10 @@ export interface Negotiated {
   /** The neighbour's. */
   asn: number
   routerId: Address
-  kind: 'ebgp' | 'ibgp'
+  /** `confed`: between members of a confederation (RFC 5065 §4). */
+  kind: 'ebgp' | 'ibgp' | 'confed'
+  /** Own AS number as in the OPEN. */
+  localAsn: number
   /** Those that both sides offered, in the order of `families`; at least one. */
   families: Family[]
   /** 0: the session never expires and no KEEPALIVE is sent. */
@@ -100,5 +141,32 @@ export interface Negotiated {
   extendedNextHop: Family[]
   /** The neighbour takes ROUTE-REFRESH (RFC 2918). */
   routeRefresh: boolean
+  /** Both sides mark the borders of a refresh (RFC 7313). */
+  enhancedRouteRefresh: boolean
+  /** Octets of the longest message either side may send, but for OPEN and KEEPALIVE (RFC 8654 §4): 4096 or 65535. */
+  maxLength: number
+  /** Families whose NLRI carry path identifiers, coming and going (RFC 7911 §4). */
+  addPathReceive: Family[]
+  addPathSend: Family[]
+  /** Both sides offered graceful restart (RFC 4724); what the neighbour said of it. */
+  gracefulRestart?: NegotiatedRestart
+  /** The neighbour's role, if it told one (RFC 9234). */
+  role?: Role
+  /** What the OPENs said: for people. */
+  offered: Capabilities
+  received: Capabilities
   ends: ConnectionEnds
+}
+
+export interface NegotiatedRestart {
+  /** The neighbour has just restarted. */
+  restarting: boolean
+  /** How long it asks to be waited for. */
+  restartSeconds: number
+  /** RFC 8538: a NOTIFICATION that is no hard reset does not end it. Both sides said so. */
+  notification: boolean
+  /** Negotiated families whose routes are to be kept (RFC 4724 §4.2): all in its OPEN, with F bits. */
+  families: { family: Family; forwarding: boolean }[]
+  /** RFC 9494, likewise; empty: not long-lived. */
+  longLived: LongLivedFamily[]
 }

@@ -23,8 +23,10 @@ export interface Run {
 
 /** A connection has opened, in whichever direction: the OPEN goes out (RFC 4271 §8.2.2, Connect and Active, events 16, 17). */
 export function sendOpen(run: Run, connection: ConnectionId, ends: ConnectionEnds): OpenSent {
-  run.outputs.push({ kind: 'send', connection, message: ownOpen(run.config) })
-  return { kind: 'openSent', connection, ends, holdAt: run.context.now + openHoldMs }
+  const open = ownOpen(run.config, run.session.backoff.plain)
+  run.outputs.push({ kind: 'send', connection, message: open })
+  const holdAt = run.context.now + openHoldMs
+  return { kind: 'openSent', connection, ends, offered: open.capabilities, holdAt }
 }
 
 /** RFC 4271 §4.4. */

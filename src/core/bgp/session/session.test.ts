@@ -4,6 +4,7 @@ import { address } from '#core/net/address.ts'
 import type { SessionState } from '../io.ts'
 import type { MessageError, Open } from '../wire/message.ts'
 import type { SessionConfig, SessionInput } from './io.ts'
+import { ownOpen } from './open.ts'
 import { Driver, ends, inState, keepalive, notification, open, show, update } from './session.testing.ts'
 
 const error = (code: number, subcode: number): MessageError => ({
@@ -150,12 +151,19 @@ test('negotiates the smaller hold time, common families and capabilities', () =>
     asn: 65002,
     routerId: address('10.0.0.2'),
     kind: 'ebgp',
+    localAsn: 65001,
     families: ['ipv4/unicast'],
     holdTimeSeconds: 30,
     keepaliveSeconds: 10,
     fourOctetAsn: true,
     extendedNextHop: [],
     routeRefresh: true,
+    enhancedRouteRefresh: false,
+    maxLength: 4096,
+    addPathReceive: [],
+    addPathSend: [],
+    offered: ownOpen(driver.config, false).capabilities,
+    received: greeting.capabilities,
     ends,
   })
 })
@@ -335,4 +343,35 @@ test('refuses a connection in a pause, without a word', () => {
   driver.accept()
   assert.deepEqual(show(driver.outputs), ['close -1'])
   assert.equal(driver.state, 'idle')
+})
+
+test('a neighbour that refuses optional parameters gets an OPEN without, and once with them again (RFC 5492 §3)', () => {
+  const driver = inState('openSent')
+  const parameters: boolean[] = []
+  const noteOpen = () => {
+    for (const output of driver.outputs)
+      if (output.kind === 'send' && output.message.kind === 'open')
+        parameters.push(output.message.capabilities.fourOctetAsn)
+  }
+  for (let connection = 1; connection <= 3; connection++) {
+    driver.receive(connection, notification(2, connection === 2 ? 2 : 4))
+    driver.wait()
+    driver.dialed(connection + 1)
+    noteOpen()
+  }
+  assert.deepEqual(parameters, [false, true, false])
+  driver.receive(4, open({ capabilities: { ...open().capabilities, families: [] } }), keepalive)
+  assert.ok(driver.session.kind === 'established')
+  assert.deepEqual(driver.session.negotiated.families, ['ipv4/unicast'])
+  assert.equal(driver.session.negotiated.fourOctetAsn, false)
+})
+
+test('optional parameters are never left out when there would be no family left', () => {
+  const driver = inState('openSent', { families: ['ipv6/unicast'] })
+  driver.receive(1, notification(2, 4))
+  driver.wait()
+  driver.dialed(2)
+  const [sent] = driver.outputs
+  assert.ok(sent?.kind === 'send' && sent.message.kind === 'open')
+  assert.deepEqual(sent.message.capabilities.families, ['ipv6/unicast'])
 })

@@ -4,6 +4,7 @@
  * one value.
  */
 import type { ConnectionEnds, ConnectionId, SessionState } from '../io.ts'
+import type { Capabilities } from '../wire/message.ts'
 import type { Negotiated } from './io.ts'
 
 /** Timers are deadlines in the state (`…At`, ms; `Infinity`: not running): none can fire stale. */
@@ -61,6 +62,8 @@ export interface OpenSent {
   kind: 'openSent'
   connection: ConnectionId
   ends: ConnectionEnds
+  /** What the own OPEN said. */
+  offered: Capabilities
   holdAt: number
 }
 
@@ -78,9 +81,11 @@ export interface Backoff {
   failures: number
   /** Sessions in a row that fell soon after they came up. */
   flaps: number
+  /** The neighbour refused an OPEN because of its optional parameters: the next one has none (RFC 5492 §3). */
+  plain: boolean
 }
 
-export const noBackoff: Backoff = { failures: 0, flaps: 0 }
+const noBackoff: Backoff = { failures: 0, flaps: 0, plain: false }
 
 /** Stopped. */
 export const initialSession: Session = { kind: 'idle', backoff: noBackoff, startAt: Infinity }

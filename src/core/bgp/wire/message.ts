@@ -3,6 +3,7 @@
  * attributes one canonical block, so that the RIB interns the block by its bytes and decodes it once.
  */
 import type { Address } from '#core/net/address.ts'
+import type { Role } from '../config.ts'
 import type { Family } from '../family.ts'
 
 export type Message = Open | Update | Notification | Keepalive | RouteRefresh
@@ -27,8 +28,40 @@ export interface Capabilities {
   routeRefresh: boolean
   /** RFC 8950 §4: families whose NLRI may have a next hop of the other IP version. */
   extendedNextHop: Family[]
+  /** RFC 8654 §3. */
+  extendedMessages?: boolean
+  /** RFC 7313 §3.1. */
+  enhancedRouteRefresh?: boolean
+  /** RFC 7911 §4: what the sender of the OPEN is able to do, by family. */
+  addPath?: { family: Family; receive: boolean; send: boolean }[]
+  gracefulRestart?: GracefulRestartCapability
+  /** RFC 9494 §3. */
+  longLivedRestart?: LongLivedFamily[]
+  /** RFC 9234 §4.1. */
+  role?: Role
+  /** draft-walton-bgp-hostname-capability: for people. */
+  hostname?: string
   /** All other capabilities, as received. */
   other: { code: number; value: Uint8Array }[]
+}
+
+/** RFC 4724 §3. No families: the sender only helps others, and sends End-of-RIB. */
+export interface GracefulRestartCapability {
+  /** R bit: it has just restarted. */
+  restarting: boolean
+  /** N bit (RFC 8538 §2). */
+  notification: boolean
+  /** 0..4095. */
+  restartSeconds: number
+  /** `forwarding`: F bit, the family's forwarding state survived. */
+  families: { family: Family; forwarding: boolean }[]
+}
+
+/** RFC 9494 §3. `staleSeconds`: 0..16777215. */
+export interface LongLivedFamily {
+  family: Family
+  forwarding: boolean
+  staleSeconds: number
 }
 
 export interface Update {

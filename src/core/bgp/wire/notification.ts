@@ -1,5 +1,6 @@
 /** NOTIFICATION messages (RFC 4271 §4.5): bytes, and what codes and subcodes are called. */
 import { ByteWriter } from '#core/lib/bytes.ts'
+import { decodeUtf8, utf8Bytes } from '#core/lib/utf8.ts'
 import { defaultMaxLength, headerLength } from './context.ts'
 import { messageType, writeHeader } from './framer.ts'
 import type { MessageError, Notification } from './message.ts'
@@ -139,33 +140,4 @@ function shutdownText(code: number, subcode: number, data: Uint8Array): string |
   const length = data[0]!
   if (length === 0 || length > data.length - 1) return undefined
   return decodeUtf8(data.subarray(1, 1 + length))
-}
-
-function utf8Bytes(text: string, max: number): number[] {
-  const bytes: number[] = []
-  for (const character of text.toWellFormed()) {
-    const encoded = encodeURIComponent(character)
-    const octets =
-      encoded === character
-        ? [character.codePointAt(0)!]
-        : encoded
-            .split('%')
-            .slice(1)
-            .map((digits) => Number.parseInt(digits, 16))
-    if (bytes.length + octets.length > max) break
-    bytes.push(...octets)
-  }
-  return bytes
-}
-
-/** Undefined for what is not UTF-8. Control characters become spaces, so that no peer writes on a terminal. */
-function decodeUtf8(bytes: Uint8Array): string | undefined {
-  let escaped = ''
-  for (const byte of bytes) escaped += `%${byte.toString(16).padStart(2, '0')}`
-  try {
-    return decodeURIComponent(escaped).replaceAll(/\p{Cc}/gu, ' ')
-  } catch (error) {
-    if (error instanceof URIError) return undefined
-    throw error
-  }
 }

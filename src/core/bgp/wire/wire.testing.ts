@@ -6,7 +6,7 @@ import type { AsPathSegment } from '../attributes.ts'
 import type { Family } from '../family.ts'
 import type { BlockAttributes } from './attributes.ts'
 import type { UpdateContext } from './context.ts'
-import type { Open } from './message.ts'
+import type { Capabilities, Open } from './message.ts'
 
 export const bothFamilies: Family[] = ['ipv4/unicast', 'ipv6/unicast']
 
@@ -105,6 +105,58 @@ export const blockAttributes: fc.Arbitrary<BlockAttributes> = fc
   )
   .map((attributes) => attributes as BlockAttributes)
 
+const family = fc.constantFrom(...bothFamilies)
+
+/** One for each of some families. */
+function byFamily<T>(fields: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<
+  (T & { family: Family })[]
+> {
+  const one = fc.record({ family, ...fields }, plain) as fc.Arbitrary<T & { family: Family }>
+  return fc.uniqueArray(one, { selector: (each) => each.family, maxLength: 2 })
+}
+
+const capabilities: fc.Arbitrary<Capabilities> = fc
+  .record(
+    {
+      families: fc.subarray(bothFamilies),
+      fourOctetAsn: fc.boolean(),
+      routeRefresh: fc.boolean(),
+      extendedNextHop: fc.subarray<Family>(['ipv4/unicast']),
+      extendedMessages: fc.constant(true),
+      enhancedRouteRefresh: fc.constant(true),
+      addPath: byFamily({ receive: fc.boolean(), send: fc.boolean() }).map((each) =>
+        each.filter(({ receive, send }) => receive || send),
+      ),
+      gracefulRestart: fc.record(
+        {
+          restarting: fc.boolean(),
+          notification: fc.boolean(),
+          restartSeconds: fc.integer({ min: 0, max: 4095 }),
+          families: byFamily({ forwarding: fc.boolean() }),
+        },
+        plain,
+      ),
+      longLivedRestart: byFamily({
+        forwarding: fc.boolean(),
+        staleSeconds: fc.integer({ min: 0, max: 0xffffff }),
+      }),
+      role: fc.constantFrom('provider', 'rs', 'rs-client', 'customer', 'peer'),
+      hostname: fc.constantFrom('tor1', 'späher', 'a'.repeat(64)),
+      other: fc.array(
+        fc.record(
+          { code: fc.integer({ min: 74, max: 255 }), value: fc.uint8Array({ maxLength: 200 }) },
+          plain,
+        ),
+        { maxLength: 4 },
+      ),
+    },
+    {
+      requiredKeys: ['families', 'fourOctetAsn', 'routeRefresh', 'extendedNextHop', 'other'],
+      noNullPrototype: true,
+    },
+  )
+  .map((each) => each as Capabilities)
+
 export const open: fc.Arbitrary<Open> = fc.record(
   {
     kind: fc.constant('open' as const),
@@ -112,22 +164,7 @@ export const open: fc.Arbitrary<Open> = fc.record(
     asn: fc.integer({ min: 1, max: 65535 }),
     holdTimeSeconds: fc.oneof(fc.constant(0), fc.integer({ min: 3, max: 65535 })),
     routerId: ipv4,
-    capabilities: fc.record(
-      {
-        families: fc.subarray(bothFamilies),
-        fourOctetAsn: fc.boolean(),
-        routeRefresh: fc.boolean(),
-        extendedNextHop: fc.subarray<Family>(['ipv4/unicast']),
-        other: fc.array(
-          fc.record(
-            { code: fc.integer({ min: 66, max: 255 }), value: fc.uint8Array({ maxLength: 200 }) },
-            plain,
-          ),
-          { maxLength: 4 },
-        ),
-      },
-      plain,
-    ),
+    capabilities,
   },
   plain,
 )
