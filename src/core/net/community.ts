@@ -1,4 +1,7 @@
-/** Communities as text: `asn:value`, `a:b:c`, and the names that IANA registers (RFC 1997, RFC 8092). */
+/**
+ * Communities as text: `asn:value`, `a:b:c`, and the names that IANA registers (RFC 1997, RFC 8092). Extended ones are in
+ * `extended-community.ts`.
+ */
 import { err, ok, type Result } from '#core/lib/result.ts'
 
 /** RFC 8092 §3: three times 32 bits. */
@@ -7,6 +10,7 @@ export type LargeCommunity = readonly [globalAdministrator: number, data1: numbe
 /** IANA's "BGP Well-known Communities", in the spelling that Cilium's and FRR's configuration use. */
 export const wellKnownCommunities = {
   internet: 0x0000_0000,
+  /** GRACEFUL_SHUTDOWN (RFC 8326 §6), by the name of its draft. */
   'planned-shut': 0xffff_0000,
   'accept-own': 0xffff_0001,
   'route-filter-translated-v4': 0xffff_0002,
@@ -24,12 +28,22 @@ export const wellKnownCommunities = {
 
 export type WellKnownCommunity = keyof typeof wellKnownCommunities
 
+/** Names that are understood and shown beside those of {@link wellKnownCommunities}, which resources list. */
+const otherNames: Record<string, number> = {
+  'graceful-shutdown': wellKnownCommunities['planned-shut'],
+  'accept-own-nexthop': 0xffff_0008,
+  'standby-pe': 0xffff_0009,
+}
+
+const shownNames = new Map<number, string>(
+  [...Object.entries(wellKnownCommunities), ...Object.entries(otherNames)]
+    .filter(([, value]) => value !== 0)
+    .map(([name, value]) => [value, name]),
+)
+
 /** The well-known name, or `high:low`. */
 export function communityText(community: number): string {
-  for (const [name, value] of Object.entries(wellKnownCommunities)) {
-    if (value === community && value !== 0) return name
-  }
-  return `${community >>> 16}:${community & 0xffff}`
+  return shownNames.get(community) ?? `${community >>> 16}:${community & 0xffff}`
 }
 
 /** `65000:1:2` (RFC 8092 §5). */
@@ -39,8 +53,8 @@ export function largeCommunityText(community: LargeCommunity): string {
 
 /** Accepts `high:low`, a decimal number of 32 bits, and the well-known names. */
 export function parseCommunity(text: string): Result<number> {
-  const known = Object.entries(wellKnownCommunities).find(([name]) => name === text)
-  if (known !== undefined) return ok(known[1])
+  if (Object.hasOwn(wellKnownCommunities, text)) return ok(wellKnownCommunities[text as WellKnownCommunity])
+  if (Object.hasOwn(otherNames, text)) return ok(otherNames[text]!)
   const parts = text.split(':')
   const numbers = parts.map(decimal)
   if (parts.length === 1 && inRange(numbers[0], 0xffff_ffff)) return ok(numbers[0]!)

@@ -27,6 +27,11 @@ export function hasConfederationSegment(value: Uint8Array, asnOctets: number): b
   return false
 }
 
+/** Whether a well-formed path begins with AS_CONFED_SEQUENCE (RFC 5065 §5). */
+export function beginsInConfederation(value: Uint8Array): boolean {
+  return value[0] === segmentCodes.confedSequence
+}
+
 /** Of a well-formed path. */
 export function decodeAsPath(value: Uint8Array, asnOctets: number): AsPathSegment[] {
   const reader = new ByteReader(value)

@@ -1,6 +1,8 @@
 /** Path attributes on the wire: type codes and the flags octet (RFC 4271 §4.3). */
 
 export const attributeType = {
+  /** Reserved by IANA and so never on the wire: in blocks it is the weight that import policy gave. */
+  weight: 0,
   origin: 1,
   asPath: 2,
   nextHop: 3,
@@ -17,7 +19,9 @@ export const attributeType = {
   as4Path: 17,
   as4Aggregator: 18,
   ipv6ExtendedCommunities: 25,
+  aigp: 26,
   largeCommunities: 32,
+  otc: 35,
 } as const
 
 export const attributeFlag = {
@@ -61,7 +65,9 @@ const names: Partial<Record<number, string>> = {
   17: 'AS4_PATH',
   18: 'AS4_AGGREGATOR',
   25: 'IPv6 EXTENDED COMMUNITIES',
+  26: 'AIGP',
   32: 'LARGE_COMMUNITY',
+  35: 'ONLY_TO_CUSTOMER',
 }
 
 /** The name that RFCs give it, or its number. */

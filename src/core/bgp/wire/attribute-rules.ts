@@ -2,7 +2,7 @@
  * What each path attribute must look like, and what its being malformed is answered with (RFC 7606 §7 and the RFCs of the
  * attributes). A table: an attribute that is not in it is unrecognised.
  */
-import { asPathFault, hasConfederationSegment } from './as-path.ts'
+import { asPathFault, beginsInConfederation, hasConfederationSegment } from './as-path.ts'
 import { attributeType, optionalNonTransitive, optionalTransitive, wellKnown } from './attribute-codes.ts'
 import type { UpdateContext } from './context.ts'
 import type { UpdateFault } from './message.ts'
@@ -43,6 +43,9 @@ export const attributeRules: Partial<Record<number, AttributeRule>> = {
       // RFC 5065 §5: such segments never leave their confederation.
       if (context.kind === 'ebgp' && hasConfederationSegment(value, octets))
         return 'a confederation segment from outside the confederation'
+      // RFC 5065 §5: a neighbour in another member AS has put its own in front.
+      if (context.kind === 'confed' && !beginsInConfederation(value))
+        return 'no AS_CONFED_SEQUENCE in front, from within the confederation'
       return undefined
     },
   },
@@ -147,6 +150,20 @@ export const attributeRules: Partial<Record<number, AttributeRule>> = {
     subcode: 9,
     fault: (value) => listFault(value, 20),
   },
+  [attributeType.aigp]: {
+    flags: optionalNonTransitive,
+    answer: 'attributeDiscard',
+    source: 'RFC 7311 §3',
+    subcode: 9,
+    fault: aigpFault,
+  },
+  [attributeType.otc]: {
+    flags: optionalTransitive,
+    answer: 'treatAsWithdraw',
+    source: 'RFC 9234 §5',
+    subcode: 9,
+    fault: (value) => lengthFault(value, 4),
+  },
   [attributeType.largeCommunities]: {
     flags: optionalTransitive,
     answer: 'treatAsWithdraw',
@@ -163,6 +180,19 @@ function lengthFault(value: Uint8Array, length: number): string | undefined {
 function listFault(value: Uint8Array, octets: number): string | undefined {
   if (value.length > 0 && value.length % octets === 0) return undefined
   return `length ${value.length}, not a positive multiple of ${octets}`
+}
+
+/** RFC 7311 §3: TLVs of type (1), length of the whole (2) and value; one of them the AIGP TLV of type 1 and length 11. */
+function aigpFault(value: Uint8Array): string | undefined {
+  let metric = false
+  for (let at = 0; at < value.length;) {
+    const length = at + 3 > value.length ? 0 : (value[at + 1]! << 8) | value[at + 2]!
+    if (length < 3 || at + length > value.length) return 'a TLV that does not fit'
+    if (value[at] === 1 && length !== 11) return `an AIGP TLV of length ${length} instead of 11`
+    metric ||= value[at] === 1
+    at += length
+  }
+  return metric ? undefined : 'no AIGP TLV'
 }
 
 function aggregatorFault(value: Uint8Array, asnOctets: number): string | undefined {

@@ -4,7 +4,7 @@
  * Equal values have equal blocks.
  */
 import { addressBytes, addressFromBytes, type Address } from '#core/net/address.ts'
-import { ByteReader, ByteWriter } from '#core/lib/bytes.ts'
+import { ByteReader, ByteWriter, hex } from '#core/lib/bytes.ts'
 import type { LargeCommunity } from '#core/net/community.ts'
 import type { Origin, PathAttributes, UnknownAttribute } from '../attributes.ts'
 import { decodeAsPath, encodeAsPath } from './as-path.ts'
@@ -55,29 +55,70 @@ export function encodeAttributes(attributes: BlockAttributes): Uint8Array {
     },
     { flags: wellKnown, type: attributeType.asPath, value: encodeAsPath(attributes.asPath, 4) },
   ]
-  const { med, localPref, aggregator, communities, largeCommunities, unknown } = attributes
-  if (med !== undefined)
-    raw.push({ flags: optionalNonTransitive, type: attributeType.med, value: u32Bytes(med) })
-  if (localPref !== undefined)
-    raw.push({ flags: wellKnown, type: attributeType.localPref, value: u32Bytes(localPref) })
-  if (attributes.atomicAggregate === true)
-    raw.push({ flags: wellKnown, type: attributeType.atomicAggregate, value: new Uint8Array(0) })
+  const { med, localPref, aggregator, originatorId, clusterList, aigp, otc, weight } = attributes
+  const add = (flags: number, type: number, value: Uint8Array) => raw.push({ flags, type, value })
+  if (weight !== undefined && weight > 0) add(optionalNonTransitive, attributeType.weight, u32Bytes(weight))
+  if (med !== undefined) add(optionalNonTransitive, attributeType.med, u32Bytes(med))
+  if (localPref !== undefined) add(wellKnown, attributeType.localPref, u32Bytes(localPref))
+  if (attributes.atomicAggregate === true) add(wellKnown, attributeType.atomicAggregate, new Uint8Array(0))
   if (aggregator !== undefined) {
     const value = new ByteWriter(8).u32(aggregator.asn).raw(addressBytes(aggregator.address)).finish()
-    raw.push({ flags: optionalTransitive, type: attributeType.aggregator, value })
+    add(optionalTransitive, attributeType.aggregator, value)
   }
-  if (communities !== undefined && communities.length > 0) {
-    const value = sortedCommunities(u32Bytes(...communities), 4)
-    raw.push({ flags: optionalTransitive, type: attributeType.communities, value })
+  if (originatorId !== undefined)
+    add(optionalNonTransitive, attributeType.originatorId, addressBytes(originatorId))
+  if (clusterList !== undefined && clusterList.length > 0)
+    add(optionalNonTransitive, attributeType.clusterList, joined(clusterList.map(addressBytes)))
+  if (aigp !== undefined) {
+    const value = new ByteWriter(11)
+      .u8(1)
+      .u16(11)
+      .u32(Number(aigp >> 32n))
+    add(optionalNonTransitive, attributeType.aigp, value.u32(Number(aigp & 0xffff_ffffn)).finish())
   }
-  if (largeCommunities !== undefined && largeCommunities.length > 0) {
-    const value = sortedCommunities(u32Bytes(...largeCommunities.flat()), 12)
-    raw.push({ flags: optionalTransitive, type: attributeType.largeCommunities, value })
-  }
+  if (otc !== undefined) add(optionalTransitive, attributeType.otc, u32Bytes(otc))
+  addCommunities(attributes, add)
   for (const attribute of raw)
     if (attributes.partial?.includes(attribute.type) === true) attribute.flags |= attributeFlag.partial
-  if (unknown !== undefined) raw.push(...unknown)
+  if (attributes.unknown !== undefined) raw.push(...attributes.unknown)
   return encodeRawAttributes(raw)
+}
+
+function addCommunities(
+  attributes: BlockAttributes,
+  add: (flags: number, type: number, value: Uint8Array) => void,
+): void {
+  const { communities, largeCommunities, extendedCommunities, ipv6ExtendedCommunities } = attributes
+  const lists = [
+    [attributeType.communities, communities && u32Bytes(...communities)],
+    [attributeType.extendedCommunities, extendedCommunities && joined(extendedCommunities.map(fromHex))],
+    [
+      attributeType.ipv6ExtendedCommunities,
+      ipv6ExtendedCommunities && joined(ipv6ExtendedCommunities.map(fromHex)),
+    ],
+    [attributeType.largeCommunities, largeCommunities && u32Bytes(...largeCommunities.flat())],
+  ] as const
+  for (const [type, value] of lists)
+    if (value !== undefined && value.length > 0) add(optionalTransitive, type, canonicalValue(type, value))
+}
+
+/** Octets of one member, of attributes that are sets. */
+const memberOctets: Partial<Record<number, number>> = {
+  [attributeType.communities]: 4,
+  [attributeType.extendedCommunities]: 8,
+  [attributeType.ipv6ExtendedCommunities]: 20,
+  [attributeType.largeCommunities]: 12,
+}
+
+/** The one form in which a block has this well-formed value; the same array when it already has. */
+export function canonicalValue(type: number, value: Uint8Array): Uint8Array {
+  const octets = memberOctets[type]
+  if (octets !== undefined) return sortedCommunities(value, octets)
+  if (type !== attributeType.aigp) return value
+  // RFC 7311 §3: of several AIGP TLVs the first counts. Others have no meaning yet.
+  let at = 0
+  while (value[at] !== 1) at += (value[at + 1]! << 8) | value[at + 2]!
+  return value.subarray(at, at + 11)
 }
 
 /** Walks a well-formed block or attribute list. */
@@ -113,7 +154,7 @@ export function encodeRawAttributes(attributes: RawAttribute[]): Uint8Array {
  * A list of communities of `octets` octets each, ascending and without duplicates (RFC 8092 §5); the same array when it
  * already is. Order and duplicates mean nothing, and a sorted list makes equal sets equal bytes.
  */
-export function sortedCommunities(value: Uint8Array, octets: number): Uint8Array {
+function sortedCommunities(value: Uint8Array, octets: number): Uint8Array {
   let sorted = true
   for (let at = octets; at < value.length && sorted; at += octets)
     sorted = compareAt(value, at - octets, at, octets) < 0
@@ -154,6 +195,31 @@ function decodeKnown(attributes: PathAttributes, { type, value }: RawAttribute):
       attributes.communities = []
       while (reader.remaining > 0) attributes.communities.push(reader.u32())
       return true
+    case attributeType.originatorId:
+      attributes.originatorId = addressFromBytes(value)
+      return true
+    case attributeType.clusterList:
+      attributes.clusterList = []
+      while (reader.remaining > 0) attributes.clusterList.push(addressFromBytes(reader.take(4)))
+      return true
+    case attributeType.extendedCommunities:
+      attributes.extendedCommunities = []
+      while (reader.remaining > 0) attributes.extendedCommunities.push(hex(reader.take(8)))
+      return true
+    case attributeType.ipv6ExtendedCommunities:
+      attributes.ipv6ExtendedCommunities = []
+      while (reader.remaining > 0) attributes.ipv6ExtendedCommunities.push(hex(reader.take(20)))
+      return true
+    case attributeType.aigp:
+      reader.take(3)
+      attributes.aigp = (BigInt(reader.u32()) << 32n) | BigInt(reader.u32())
+      return true
+    case attributeType.otc:
+      attributes.otc = reader.u32()
+      return true
+    case attributeType.weight:
+      attributes.weight = reader.u32()
+      return true
     case attributeType.largeCommunities: {
       const communities: LargeCommunity[] = []
       while (reader.remaining > 0) communities.push([reader.u32(), reader.u32(), reader.u32()])
@@ -163,6 +229,18 @@ function decodeKnown(attributes: PathAttributes, { type, value }: RawAttribute):
     default:
       return false
   }
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const writer = new ByteWriter(64)
+  for (const part of parts) writer.raw(part)
+  return writer.finish()
+}
+
+function fromHex(digits: string): Uint8Array {
+  return Uint8Array.from({ length: digits.length / 2 }, (_, i) =>
+    Number.parseInt(digits.slice(2 * i, 2 * i + 2), 16),
+  )
 }
 
 function u32Bytes(...values: number[]): Uint8Array {

@@ -15,7 +15,7 @@ import {
   optionalTransitive,
 } from './attribute-codes.ts'
 import { attributeRules } from './attribute-rules.ts'
-import { encodeRawAttributes, sortedCommunities, type RawAttribute } from './attributes.ts'
+import { canonicalValue, encodeRawAttributes, type RawAttribute } from './attributes.ts'
 import type { UpdateContext } from './context.ts'
 import type { MessageError, NlriBlock, Update, UpdateFault } from './message.ts'
 import { decodeMpReach, decodeMpUnreach, type MpReach } from './multiprotocol.ts'
@@ -190,8 +190,11 @@ function takeUnrecognised(
   // RFC 4271 §6.3.
   if ((flags & attributeFlag.optional) === 0)
     return updateError(2, whole.slice(), `unrecognised well-known attribute ${type}`)
+  // The block has the type for its own use; IANA reserves it, so nobody misses it.
+  if (type === attributeType.weight)
+    fault(decoder, type, 'attributeDiscard', `RFC 4271 §5: the reserved ${attributeName(type)}`)
   // RFC 4271 §5: without the Transitive bit it is quietly ignored.
-  if ((flags & attributeFlag.transitive) !== 0) decoder.attributes.push({ flags, type, value })
+  else if ((flags & attributeFlag.transitive) !== 0) decoder.attributes.push({ flags, type, value })
   return undefined
 }
 
@@ -299,11 +302,8 @@ function endOfRib(decoder: Decoder, family: Family): void {
 
 function canonicalBlock(decoder: Decoder): Uint8Array {
   if (!decoder.context.fourOctetAsn) widenAsns(decoder.attributes)
-  for (const attribute of decoder.attributes) {
-    if (attribute.type === attributeType.communities) attribute.value = sortedCommunities(attribute.value, 4)
-    if (attribute.type === attributeType.largeCommunities)
-      attribute.value = sortedCommunities(attribute.value, 12)
-  }
+  for (const attribute of decoder.attributes)
+    attribute.value = canonicalValue(attribute.type, attribute.value)
   return encodeRawAttributes(decoder.attributes)
 }
 

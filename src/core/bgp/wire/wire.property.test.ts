@@ -66,7 +66,7 @@ for (const fourOctetAsn of [true, false]) {
         fc.constantFrom(...nextHops),
         routes,
         (value, hop, [family, gone, come]) => {
-          const { localPref: _, ...external } = value
+          const { localPref: _, originatorId: __, clusterList: ___, ...external } = value
           const nextHop: NextHop =
             family === 'ipv6/unicast' && hop.global === '192.0.2.1'
               ? { global: address('::ffff:192.0.2.1') }
@@ -121,7 +121,7 @@ test('paths survive the wire, and no message is longer than agreed (RFC 7911 §3
       fc.constantFrom(4096, 65535),
       ([family, list, ids], value, maxLength) => {
         const paths: NlriPath[] = list.map((prefix, i) => ({ prefix, pathId: ids[i % ids.length]! }))
-        const { localPref: _, ...external } = value
+        const { localPref: _, originatorId: __, clusterList: ___, ...external } = value
         const attributes = encodeAttributes(external)
         const nextHop: NextHop = { global: address(family === 'ipv4/unicast' ? '192.0.2.1' : '2001:db8::1') }
         const block = { family, nlri: encodePaths(paths), pathIds: true as const }

@@ -1,5 +1,6 @@
 /** Arbitraries and hand-made bytes for tests of the codec. */
 import fc from 'fast-check'
+import { hex } from '#core/lib/bytes.ts'
 import { addressFromBytes, type Address } from '#core/net/address.ts'
 import { prefixOf, type Prefix } from '#core/net/prefix.ts'
 import type { AsPathSegment } from '../attributes.ts'
@@ -71,6 +72,16 @@ function sorted<T>(values: T[], compare: (a: T, b: T) => number): T[] {
   return [...values].sort(compare)
 }
 
+/** Communities of so many octets, ascending. */
+function hexList(octets: number): fc.Arbitrary<string[]> {
+  return fc
+    .uniqueArray(fc.uint8Array({ minLength: octets, maxLength: octets }).map(hex), {
+      minLength: 1,
+      maxLength: 10,
+    })
+    .map((list) => sorted(list, (a, b) => (a < b ? -1 : 1)))
+}
+
 /** As `decodeAttributes` gives them: sorted, without empty lists. `segments`: of the AS path. */
 export const blockAttributes: fc.Arbitrary<BlockAttributes> = fc
   .record(
@@ -87,6 +98,12 @@ export const blockAttributes: fc.Arbitrary<BlockAttributes> = fc
       largeCommunities: fc
         .uniqueArray(fc.tuple(u32, u32, u32), { minLength: 1, maxLength: 30, selector: String })
         .map((list) => sorted(list, (a, b) => a[0] - b[0] || a[1] - b[1] || a[2] - b[2])),
+      originatorId: ipv4,
+      clusterList: fc.array(ipv4, { minLength: 1, maxLength: 5 }),
+      extendedCommunities: hexList(8),
+      ipv6ExtendedCommunities: hexList(20),
+      aigp: fc.bigInt({ min: 0n, max: 0xffff_ffff_ffff_ffffn }),
+      otc: u32,
       unknown: fc
         .uniqueArray(
           fc.record(
