@@ -1,8 +1,16 @@
 /** A plain BGP router on the simulated network, standing in for BIRD or FRR: it takes what it is sent and passes it on. */
-import { Bgp, type RouteFilter } from '#core/bgp/bgp.ts'
+import { Bgp } from '#core/bgp/bgp.ts'
 import type { InstanceConfig, PeerConfig } from '#core/bgp/config.ts'
 import type { Family } from '#core/bgp/family.ts'
-import type { BgpEvent, BgpInput, BgpOutput, PeerStatus, RouteEntry, RouteTable } from '#core/bgp/io.ts'
+import type {
+  BgpEvent,
+  BgpInput,
+  BgpOutput,
+  PeerStatus,
+  RouteEntry,
+  RouteFilter,
+  RouteTable,
+} from '#core/bgp/io.ts'
 import { Prng } from '#core/lib/prng.ts'
 import type { Address } from '#core/net/address.ts'
 import type { VirtualClock } from './clock.ts'

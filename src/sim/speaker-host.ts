@@ -1,6 +1,5 @@
 /** One node's speaker as a process that can be killed: the brain of `core/speaker` on the simulated network and cluster. */
-import type { RouteFilter } from '#core/bgp/bgp.ts'
-import type { BgpEvent, PeerStatus, RouteEntry, RouteTable } from '#core/bgp/io.ts'
+import type { BgpEvent, PeerStatus, RouteEntry, RouteFilter, RouteTable } from '#core/bgp/io.ts'
 import { Prng } from '#core/lib/prng.ts'
 import type { SpeakerInput, SpeakerOutput } from '#core/speaker/io.ts'
 import { Speaker } from '#core/speaker/speaker.ts'

@@ -9,7 +9,6 @@ import { assert } from '#core/lib/assert.ts'
 import type { Prng } from '#core/lib/prng.ts'
 import type { Prefix } from '#core/net/prefix.ts'
 import type { InstanceConfig, PeerConfig } from './config.ts'
-import type { Family } from './family.ts'
 import type {
   BgpEvent,
   BgpInput,
@@ -18,6 +17,8 @@ import type {
   ConnectionId,
   PeerStatus,
   RouteEntry,
+  RouteFilter,
+  RoutePage,
   RouteTable,
 } from './io.ts'
 import { mustRestart, peerStatus, ribSession, sessionConfigOf, type Neighbour } from './neighbour.ts'
@@ -37,14 +38,6 @@ import { decodeMessage, encodeMessage } from './wire/wire.ts'
 export interface ConnectionNumbers {
   /** The next one that nobody has had, at least 1. */
   next: ConnectionId
-}
-
-export interface RouteFilter {
-  /** Name of a peer. */
-  peer?: string
-  family?: Family
-  /** Exactly this prefix. */
-  prefix?: Prefix
 }
 
 interface Link {
@@ -95,11 +88,22 @@ export class Bgp {
   }
 
   /** Ordered by prefix, then peer. */
-  routes(table: RouteTable, { peer, ...query }: RouteFilter = {}): RouteEntry[] {
+  routes(table: RouteTable, filter: RouteFilter = {}): RouteEntry[] {
+    const { peer, ...query } = filter
     const slot = peer === undefined ? undefined : this.#neighbours.get(peer)?.slot
     if (this.#rib === undefined || (peer !== undefined && slot === undefined)) return []
     const names = new Map([...this.#neighbours].map(([name, neighbour]) => [neighbour.slot, name]))
     return queryRoutes(this.#rib, table, slot === undefined ? query : { ...query, slot }, names)
+  }
+
+  /**
+   * The same routes in pages of about `limit`, in an order of their own. `cursor`: 0, then what the page before gave. Routes
+   * that come or go between two pages may be missed; those that stay are given once.
+   */
+  routePage(table: RouteTable, filter: RouteFilter, cursor: number, limit: number): RoutePage {
+    const all = this.routes(table, filter)
+    const entries = all.slice(cursor, cursor + limit)
+    return cursor + limit < all.length ? { entries, next: cursor + limit } : { entries }
   }
 
   /** Own routes and, with `exportLearned`, best paths that this established peer is meant to get and does not. */

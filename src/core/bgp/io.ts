@@ -3,6 +3,7 @@
  * what the edge (`daemon/`, `sim/`) performs. Times are milliseconds of whatever clock drives the speaker.
  */
 import type { Address } from '#core/net/address.ts'
+import type { LargeCommunity } from '#core/net/community.ts'
 import type { Prefix } from '#core/net/prefix.ts'
 import type { PathAttributes } from './attributes.ts'
 import type { InstanceConfig, PeerConfig } from './config.ts'
@@ -143,17 +144,71 @@ export interface FamilyCounts {
   advertised: number
 }
 
+/** Which routes are asked for; every field that is there must fit. */
+export interface RouteFilter {
+  /** Name of a peer: what it sent or was sent; in the loc-rib, paths from it. */
+  peer?: string | undefined
+  family?: Family | undefined
+  prefix?: Prefix | undefined
+  /**
+   * How routes lie to `prefix`: the same; inside it, itself included; around it, itself included; only the longest of
+   * those around it. Absent: exact.
+   */
+  match?: 'exact' | 'longer' | 'covering' | 'longest' | undefined
+  /** As in {@link PathAttributes}. */
+  community?: number | undefined
+  largeCommunity?: LargeCommunity | undefined
+  /** Regular expression over the AS path as text: AS numbers and blanks between. One that is none matches nothing. */
+  asPath?: string | undefined
+}
+
+/** A part of an answer. `next`: where the following page begins, absent when this was the last. */
+export interface RoutePage {
+  entries: RouteEntry[]
+  next?: number
+}
+
+/**
+ * A step of the decision (RFC 4271 §9.1.2.2 and what came after it), in its order. `only`: there was no other path.
+ */
+export type DecisionStep =
+  | 'only'
+  | 'own'
+  | 'weight'
+  | 'longLivedStale'
+  | 'localPref'
+  | 'aigp'
+  | 'asPathLength'
+  | 'origin'
+  | 'med'
+  | 'external'
+  | 'routerId'
+  | 'clusterListLength'
+  | 'peerAddress'
+  | 'pathId'
+
 /** One path as `get routes` shows it. */
 export interface RouteEntry {
   prefix: Prefix
   /** Peer it was learned from or is sent to; absent: an own route. */
   peer?: string
+  /** RFC 7911 §3: as received, or as sent; absent: the session has none. */
+  pathId?: number
   attributes: PathAttributes
   /** Time at which it came. */
   since: number
   best: boolean
+  /** RFC 4724 §4.2: its neighbour is restarting and has not said it again. */
+  stale?: boolean
+  /** adj-rib-in and loc-rib: the step that parted this path from the best one; of the best, from the next best. */
+  why?: DecisionStep
   /** adj-rib-in only: why it is not used. */
   rejected?: string
+  /** What the neighbour sent, where import policy made `attributes` of it. */
+  received?: PathAttributes
+  /** RFC 6811 §2; absent: no validated origins are known. */
+  rpki?: 'valid' | 'invalid' | 'notFound'
 }
 
-export type RouteTable = 'adjRibIn' | 'locRib' | 'adjRibOut'
+/** `adjRibIn`: all that came, with what was made of it; `accepted`: of that, what import policy let in. */
+export type RouteTable = 'adjRibIn' | 'accepted' | 'locRib' | 'adjRibOut'

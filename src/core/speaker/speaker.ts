@@ -3,9 +3,9 @@
  * it says. It performs nothing itself: the edge gives it inputs, carries its outputs out in order, and calls again by
  * `nextDeadline`. Without a snapshot nothing changes, so that a lost API server changes nothing.
  */
-import { Bgp, type ConnectionNumbers, type RouteFilter } from '#core/bgp/bgp.ts'
+import { Bgp, type ConnectionNumbers } from '#core/bgp/bgp.ts'
 import type { InstanceConfig } from '#core/bgp/config.ts'
-import type { BgpInput, ConnectionId, PeerStatus, RouteEntry, RouteTable } from '#core/bgp/io.ts'
+import type { BgpInput, ConnectionId, PeerStatus, RouteEntry, RouteFilter, RouteTable } from '#core/bgp/io.ts'
 import { present } from '#core/lib/assert.ts'
 import { Prng } from '#core/lib/prng.ts'
 import type { Problem } from '#core/lib/reason.ts'

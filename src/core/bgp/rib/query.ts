@@ -1,34 +1,34 @@
 /** Reads routes out of the RIB for people: decodes what it shows, walks what it must, changes nothing. */
 import { compareText } from '#core/lib/order.ts'
+import { largeCommunityText } from '#core/net/community.ts'
+import { covers, lengthOf } from '#core/net/prefix.ts'
+import type { AsPathSegment } from '../attributes.ts'
 import { families, familyOfPrefix, type Family } from '../family.ts'
-import type { RouteEntry, RouteTable } from '../io.ts'
+import type { RouteEntry, RouteFilter, RouteTable } from '../io.ts'
 import { encodePrefix } from '../wire/nlri.ts'
 import { attributesOf, isUsable } from './decision.ts'
 import type { Rib } from './rib.ts'
-import type { Prefix } from '#core/net/prefix.ts'
 
-export interface RouteQuery {
+export interface RouteQuery extends Omit<RouteFilter, 'peer'> {
   /** Only what this neighbour sent or was sent; in the loc-rib, only paths from it. 0: own routes. */
   slot?: number
-  family?: Family
-  /** Exactly this prefix: answered without walking the table. */
-  prefix?: Prefix
 }
 
 /** Ordered by prefix, then peer. `names`: of the peers, by slot. */
 export function queryRoutes(
   rib: Rib,
   table: RouteTable,
-  { slot, family, prefix }: RouteQuery,
+  query: RouteQuery,
   names: ReadonlyMap<number, string>,
 ): RouteEntry[] {
+  const { slot, family, prefix, match = 'exact' } = query
   const entries: RouteEntry[] = []
   const slots = [...names].toSorted(([, a], [, b]) => compareText(a, b)).map(([each]) => each)
   for (const each of families) {
     if (family !== undefined && each !== family) continue
     if (prefix !== undefined && familyOfPrefix(prefix) !== each) continue
     const { prefixes } = rib.tables[each]
-    if (prefix === undefined) {
+    if (prefix === undefined || match !== 'exact') {
       const ids: number[] = []
       for (let id = 0; id < prefixes.top; id++) if (!prefixes.isFree(id)) ids.push(id)
       ids.sort((a, b) => prefixes.compare(a, b))
@@ -38,7 +38,7 @@ export function queryRoutes(
       if (id >= 0) collect(entries, each, id)
     }
   }
-  return entries
+  return filtered(entries, query)
 
   function collect(into: RouteEntry[], family: Family, id: number): void {
     const { peers, best } = rib.tables[family]
@@ -51,8 +51,9 @@ export function queryRoutes(
     for (const each of slots) {
       const peer = peers[each]
       if (peer === undefined || (slot !== undefined && slot !== each)) continue
-      if (table === 'adjRibIn') {
-        if (peer.in.get(id) !== 0) into.push(received(family, id, each))
+      if (table === 'adjRibIn' || table === 'accepted') {
+        const cell = peer.in.get(id)
+        if (cell !== 0 && (table === 'adjRibIn' || isUsable(cell))) into.push(received(family, id, each))
         continue
       }
       const sent = peer.out.get(id)
@@ -83,4 +84,37 @@ export function queryRoutes(
     if (rejected !== undefined) entry.rejected = rejected
     return entry
   }
+}
+
+function filtered(entries: RouteEntry[], query: RouteQuery): RouteEntry[] {
+  const { prefix, match = 'exact', community, largeCommunity } = query
+  const path = query.asPath === undefined ? undefined : pathPattern(query.asPath)
+  if (path === 'none') return []
+  const left = entries.filter(({ prefix: each, attributes }) => {
+    if (prefix !== undefined && match === 'longer' && !covers(prefix, each)) return false
+    if (prefix !== undefined && (match === 'covering' || match === 'longest') && !covers(each, prefix))
+      return false
+    if (community !== undefined && attributes.communities?.includes(community) !== true) return false
+    if (largeCommunity !== undefined) {
+      const text = largeCommunityText(largeCommunity)
+      if (attributes.largeCommunities?.some((other) => largeCommunityText(other) === text) !== true)
+        return false
+    }
+    return path === undefined || path.test(asPathText(attributes.asPath))
+  })
+  if (prefix === undefined || match !== 'longest') return left
+  const longest = Math.max(...left.map((entry) => lengthOf(entry.prefix)))
+  return left.filter((entry) => lengthOf(entry.prefix) === longest)
+}
+
+function pathPattern(source: string): RegExp | 'none' {
+  try {
+    return new RegExp(source)
+  } catch {
+    return 'none'
+  }
+}
+
+function asPathText(path: readonly AsPathSegment[]): string {
+  return path.flatMap(({ asns }) => asns).join(' ')
 }

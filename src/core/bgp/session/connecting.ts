@@ -45,6 +45,7 @@ export function stepConnecting(run: Run, session: Connecting, input: SessionInpu
   switch (input.kind) {
     case 'start':
     case 'updateSent':
+    case 'updatesTaken':
     case 'tick':
       return
     case 'stop':

@@ -42,6 +42,10 @@ export function stepEstablished(run: Run, session: Established, input: SessionIn
       // RFC 4271 §8.2.2: each UPDATE restarts the KeepaliveTimer.
       run.session = { ...session, keepaliveAt: keepaliveAt(session.negotiated, run.context) }
       return
+    case 'updatesTaken':
+      if (input.connection === session.connection)
+        run.session = { ...session, holdAt: holdAt(session.negotiated, run.context.now) }
+      return
     case 'stop': {
       const notification = cease(input.subcode, input.text)
       if (session.rival !== undefined) notify(run, session.rival.opening.connection, notification)

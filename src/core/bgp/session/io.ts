@@ -89,6 +89,8 @@ export type SessionInput =
   | { kind: 'closed'; connection: ConnectionId; reason: string }
   /** UPDATEs are on their way to the neighbour: they tell it that we live as a KEEPALIVE would. */
   | { kind: 'updateSent' }
+  /** UPDATEs of the established connection were taken in by who runs the session (RFC 4271 §8.2.2, event 27). */
+  | { kind: 'updatesTaken'; connection: ConnectionId }
   | { kind: 'tick' }
 
 /** What can happen to a connection that is open. */

@@ -78,6 +78,7 @@ function stepIdle(run: Run, session: Idle, input: SessionInput): void {
     case 'malformed':
     case 'closed':
     case 'updateSent':
+    case 'updatesTaken':
     case 'tick':
   }
 }
