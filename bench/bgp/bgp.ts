@@ -125,7 +125,11 @@ async function measure(bed: Bed, scenario: Scenario, device: Device): Promise<Re
         inNamespace(bed.router, () =>
           spawn(program!, args, {
             stdio: ['ignore', log, log],
-            env: { ...process.env, BENCH_LOOP_DELAY: join(folder, 'loop') },
+            env: {
+              ...process.env,
+              BENCH_LOOP_DELAY: join(folder, 'loop'),
+              NODE_OPTIONS: `--import ${join(import.meta.dirname, 'loop-delay.ts')}`,
+            },
           }),
         ),
       )

@@ -44,16 +44,9 @@ const herald: Device = {
     execFileSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: root, encoding: 'utf8' }).trim(),
   prepare(task) {
     writeFileSync(join(task.folder, 'herald.yaml'), heraldResources(task).map(document).join('---\n'))
-    const node = join(root, 'node_modules/.bin/node')
-    const program = [
-      node,
-      '--import',
-      join(import.meta.dirname, 'loop-delay.ts'),
-      join(root, 'src/herald.ts'),
-    ]
     return [
       [
-        ...program,
+        join(root, 'bin/herald'),
         'router',
         '--config',
         join(task.folder, 'herald.yaml'),
