@@ -178,7 +178,10 @@ export interface PeerTimers {
 /** A route of this speaker's own. */
 export interface OriginatedRoute {
   prefix: Prefix
-  /** Names of the peers that get it, with the attributes that each of them gets. */
+  /**
+   * Names of the peers that get it, with the attributes that each of them gets. The name of a listen range's template
+   * stands for every peer made from it.
+   */
   to: { peer: string; attributes: OriginatedAttributes }[]
 }
 

@@ -3,6 +3,7 @@ import type { ObjectRef, Problem, Reason } from '#core/lib/reason.ts'
 import type { AddressPool } from '#core/schema/address-pool.ts'
 import type { BGPAdvertisement } from '#core/schema/bgp-advertisement.ts'
 import type { BGPInstance } from '#core/schema/bgp-instance.ts'
+import type { BGPPeerGroup } from '#core/schema/bgp-peer-group.ts'
 import type { BGPPeer } from '#core/schema/bgp-peer.ts'
 import { refOf, type KubeObject } from '#core/schema/object.ts'
 
@@ -32,9 +33,15 @@ export interface NativeSet {
   pools: DerivedPool[]
   instances: Derived<BGPInstance>[]
   peers: Derived<BGPPeer>[]
+  groups: Derived<BGPPeerGroup>[]
   advertisements: Derived<BGPAdvertisement>[]
   /** In canonical order. Conflicts between pools are among them. */
   problems: Problem[]
+}
+
+/** A set with nothing in it, to be filled. */
+export function emptyNativeSet(): NativeSet {
+  return { pools: [], instances: [], peers: [], groups: [], advertisements: [], problems: [] }
 }
 
 /** The object and field in which users said what is at `path` in the resource. */

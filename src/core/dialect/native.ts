@@ -7,6 +7,7 @@ import { showProblem, type Problem } from '#core/lib/reason.ts'
 import type { AddressPool } from '#core/schema/address-pool.ts'
 import type { BGPAdvertisement } from '#core/schema/bgp-advertisement.ts'
 import type { BGPInstance } from '#core/schema/bgp-instance.ts'
+import type { BGPPeerGroup } from '#core/schema/bgp-peer-group.ts'
 import type { BGPPeer } from '#core/schema/bgp-peer.ts'
 import { refOf, type KubeObject } from '#core/schema/object.ts'
 import { typeOf, type ResourceType } from '#core/schema/resource-type.ts'
@@ -14,18 +15,13 @@ import type { Snapshot } from '#core/schema/snapshot.ts'
 import { parseSpec } from '#core/schema/validate.ts'
 import { compareAge } from './age.ts'
 import { ciliumResources, lastValidAnnotations } from './cilium/cilium.ts'
-import type { Derived, NativeSet } from './native-set.ts'
+import { emptyNativeSet, type Derived, type NativeSet } from './native-set.ts'
 import { settlePools } from './pool-conflict.ts'
 
 /** The result depends on what is in the snapshot and not on its order. `dialects`: those to obey beside the native one. */
 export function nativeSet(snapshot: Snapshot, dialects: readonly string[]): NativeSet {
-  const set: NativeSet = {
-    pools: [],
-    instances: [],
-    peers: [],
-    advertisements: [],
-    problems: [...(snapshot.problems ?? [])],
-  }
+  const set = emptyNativeSet()
+  set.problems.push(...(snapshot.problems ?? []))
   const valid: KubeObject[] = []
   for (const object of uniqueObjects(snapshot.custom)) {
     const type = obeyedType(object, dialects)
@@ -35,18 +31,12 @@ export function nativeSet(snapshot: Snapshot, dialects: readonly string[]): Nati
     else set.problems.push(...parsed.error)
   }
   for (const resource of valid) addNative(set, resource)
-  if (dialects.includes('cilium')) {
-    const cilium = ciliumResources(valid, snapshot.nodes)
-    set.pools.push(...cilium.pools)
-    set.instances.push(...cilium.instances)
-    set.peers.push(...cilium.peers)
-    set.advertisements.push(...cilium.advertisements)
-    set.problems.push(...cilium.problems)
-  }
+  if (dialects.includes('cilium')) addResources(set, ciliumResources(valid, snapshot.nodes))
   set.pools = settlePools(set.pools)
   for (const { conflict } of set.pools) if (conflict !== undefined) set.problems.push(conflict)
   set.problems.push(...unknownNames(set))
-  for (const list of [set.pools, set.instances, set.peers, set.advertisements]) list.sort(compareNames)
+  for (const list of [set.pools, set.instances, set.peers, set.groups, set.advertisements])
+    list.sort(compareNames)
   set.problems = canonicalProblems(set.problems)
   return set
 }
@@ -120,6 +110,15 @@ function compareRevision(a: KubeObject, b: KubeObject): number {
   return x === undefined || y === undefined || Number.isNaN(x - y) ? 0 : x - y
 }
 
+function addResources(set: NativeSet, more: NativeSet): void {
+  set.pools.push(...more.pools)
+  set.instances.push(...more.instances)
+  set.peers.push(...more.peers)
+  set.groups.push(...more.groups)
+  set.advertisements.push(...more.advertisements)
+  set.problems.push(...more.problems)
+}
+
 function addNative(set: NativeSet, resource: KubeObject): void {
   if (typeOf(resource)?.dialect !== 'native') return
   switch (resource.kind) {
@@ -131,6 +130,9 @@ function addNative(set: NativeSet, resource: KubeObject): void {
       break
     case 'BGPPeer':
       set.peers.push({ resource: resource as BGPPeer, source: resource })
+      break
+    case 'BGPPeerGroup':
+      set.groups.push({ resource: resource as BGPPeerGroup, source: resource })
       break
     case 'BGPAdvertisement':
       set.advertisements.push({ resource: resource as BGPAdvertisement, source: resource })

@@ -3,19 +3,21 @@
  *
  * The plan depends on what the snapshot holds and not on its order: equal snapshots give equal plans.
  */
+import type { InstanceConfig } from '#core/bgp/config.ts'
 import { compareSourceAge } from '#core/dialect/age.ts'
 import { canonicalProblems, nativeSet } from '#core/dialect/native.ts'
 import type { Derived } from '#core/dialect/native-set.ts'
 import { reasonFrom, sourceOf } from '#core/dialect/native-set.ts'
 import { compareText } from '#core/lib/order.ts'
 import type { Problem, Reason } from '#core/lib/reason.ts'
+import { address } from '#core/net/address.ts'
 import type { BGPInstance } from '#core/schema/bgp-instance.ts'
 import type { Node } from '#core/schema/kubernetes.ts'
 import { refOf, selectorMatches } from '#core/schema/object.ts'
 import type { Snapshot } from '#core/schema/snapshot.ts'
 import type { InstancePlan, NodePlan } from './node-plan.ts'
 import type { PlanContext } from './plan-context.ts'
-import { planPeers } from './plan-peers.ts'
+import { planPeers, type PlannedPeer } from './plan-peers.ts'
 import { planRoutes } from './plan-routes.ts'
 import { routerIdOf } from './router-id.ts'
 import { serviceViews } from './service-view.ts'
@@ -68,26 +70,19 @@ function planInstance(context: PlanContext, instance: Derived<BGPInstance>): Ins
   reasons.push(routerId.reason)
   const listenPort = claimPort(context, instance, at, reasons)
   const { peers, peerReasons } = planPeers(context, instance, asn)
-  if (listenPort === undefined) {
-    for (const peer of peers.filter(({ config }) => config.passive)) {
-      problems.push({
-        rule: 'PassiveWithoutPort',
-        message: `waits for ${peer.config.address} to connect, but the instance ${metadata.name} does not listen on this node`,
-        hint: 'give the instance a listenPort',
-        ...sourceOf(peer.derived, 'spec.passive'),
-        nodes: [node.metadata.name],
-      })
-    }
-  }
+  if (listenPort === undefined) problems.push(...waitingInVain(instance, peers, node))
   const { routes, routeReasons, withheld } = planRoutes(context, instance, peers)
+  const ranges = peers.flatMap(({ config }) => (config.kind === 'range' ? config.range : []))
   return {
     config: {
       name: metadata.name,
       asn,
       routerId: routerId.value,
       ...(listenPort !== undefined && { listenPort }),
-      peers: peers.map(({ config }) => config),
+      peers: peers.flatMap(({ config }) => (config.kind === 'peer' ? config.peer : [])),
       routes,
+      ...(ranges.length > 0 && { listenRanges: ranges }),
+      ...speakerSettings(spec, override),
     },
     source: refOf(instance.source),
     reasons,
@@ -95,6 +90,40 @@ function planInstance(context: PlanContext, instance: Derived<BGPInstance>): Ins
     routeReasons,
     withheld,
   }
+}
+
+/** What the speaker is told as the user said it. */
+function speakerSettings(
+  spec: BGPInstance['spec'],
+  override: NonNullable<BGPInstance['spec']['overrides']>[number] | undefined,
+): Partial<InstanceConfig> {
+  const clusterId = override?.clusterId ?? spec.clusterId
+  const { confederation, maxPaths, alwaysCompareMed, maxSessions } = spec
+  return {
+    ...(clusterId !== undefined && { clusterId: address(clusterId) }),
+    ...(confederation !== undefined && {
+      confederation: { id: confederation.asn, members: confederation.members ?? [] },
+    }),
+    ...(maxPaths !== undefined && {
+      maxPaths: { external: maxPaths.external ?? 1, internal: maxPaths.internal ?? 1 },
+    }),
+    ...(alwaysCompareMed !== undefined && { alwaysCompareMed }),
+    ...(maxSessions !== undefined && { maxSessions }),
+  }
+}
+
+/** Peers that wait for a connection to a speaker that takes none. */
+function waitingInVain(instance: Derived<BGPInstance>, peers: readonly PlannedPeer[], node: Node): Problem[] {
+  return peers.flatMap(({ config, shown, derived }) => {
+    if (config.kind === 'peer' && !config.peer.passive) return []
+    return {
+      rule: 'PassiveWithoutPort',
+      message: `waits for ${shown} to connect, but the instance ${instance.resource.metadata.name} does not listen on this node`,
+      hint: 'give the instance a listenPort',
+      ...sourceOf(derived, config.kind === 'peer' ? 'spec.passive' : 'spec.listen'),
+      nodes: [node.metadata.name],
+    }
+  })
 }
 
 function selectionReason(instance: Derived<BGPInstance>, node: Node): Reason {

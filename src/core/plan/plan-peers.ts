@@ -1,19 +1,28 @@
-/** The neighbours of an instance on a node. */
-import type { PeerConfig } from '#core/bgp/config.ts'
+/** The neighbours of an instance on a node, and the ranges from which more may come. */
+import type { ListenRange, PeerConfig } from '#core/bgp/config.ts'
+import type { Family } from '#core/bgp/family.ts'
 import { compareSourceAge } from '#core/dialect/age.ts'
 import { reasonFrom, sourceOf, type Derived } from '#core/dialect/native-set.ts'
 import { compareText } from '#core/lib/order.ts'
 import type { Reason } from '#core/lib/reason.ts'
-import { address, type Address } from '#core/net/address.ts'
+import { address } from '#core/net/address.ts'
+import { parsePrefix, type Prefix } from '#core/net/prefix.ts'
 import type { BGPInstance } from '#core/schema/bgp-instance.ts'
 import type { BGPPeer } from '#core/schema/bgp-peer.ts'
 import { refOf, selectorMatches } from '#core/schema/object.ts'
+import { peerConfigOf } from './peer-config.ts'
+import { withGroup } from './peer-spec.ts'
 import type { PlanContext } from './plan-context.ts'
-import { passwordFrom } from './secret.ts'
 
+/** One neighbour, or all that connect from one range. */
 export interface PlannedPeer {
-  config: PeerConfig
+  /** In the instance; of a range, that of its template. */
+  name: string
+  /** For people: the address, or the prefix of the range. */
+  shown: string
+  families: readonly Family[]
   derived: Derived<BGPPeer>
+  config: { kind: 'peer'; peer: PeerConfig } | { kind: 'range'; range: ListenRange }
 }
 
 /** `asn`: the instance's own on this node. Peers are in the order of their names. */
@@ -22,85 +31,93 @@ export function planPeers(
   instance: Derived<BGPInstance>,
   asn: number,
 ): { peers: PlannedPeer[]; peerReasons: Record<string, Reason[]> } {
-  const byAddress = new Map<Address, PlannedPeer>()
+  const taken = new Map<string, Derived<BGPPeer>>()
+  const peers: PlannedPeer[] = []
   const reasons = new Map<string, Reason[]>()
   const instanceName = instance.resource.metadata.name
-  for (const derived of context.set.peers.toSorted(compareSourceAge)) {
-    const { spec, metadata } = derived.resource
+  for (const alone of context.set.peers.toSorted(compareSourceAge)) {
+    const { spec } = alone.resource
     if (spec.instances !== undefined && !spec.instances.includes(instanceName)) continue
     if (!selectorMatches(spec.nodeSelector ?? {}, context.node.metadata.labels ?? {})) continue
-    const older = byAddress.get(address(spec.address))
-    if (older !== undefined) {
-      context.problems.push({
-        rule: 'ConflictingPeer',
-        message: `${spec.address} is a neighbour of ${instanceName} already by the older ${older.derived.resource.metadata.name}`,
-        hint: 'remove one of the two, or let them select other nodes',
-        ...sourceOf(derived, 'spec.address'),
-        other: refOf(older.derived.source),
-        nodes: [context.node.metadata.name],
-      })
-      continue
+    const { derived, problem } = withGroup(context.set, alone)
+    if (problem !== undefined) context.problems.push({ ...problem, nodes: [context.node.metadata.name] })
+    for (const place of placesOf(derived)) {
+      const older = taken.get(place.key)
+      if (older !== undefined) {
+        const known = place.prefix === undefined ? 'a neighbour' : 'a range'
+        context.problems.push({
+          rule: 'ConflictingPeer',
+          message: `${place.shown} is ${known} of ${instanceName} already by the older ${older.resource.metadata.name}`,
+          hint: 'remove one of the two, or let them select other nodes',
+          ...sourceOf(derived, place.path),
+          other: refOf(older.source),
+          nodes: [context.node.metadata.name],
+        })
+        continue
+      }
+      taken.set(place.key, derived)
+      const why = [reasonFrom(derived, place.path, ...placeReason(place))]
+      const settings = {
+        ...peerConfigOf(context, derived, asn, why),
+        ...(problem !== undefined && { heldDown: problem.message }),
+      }
+      peers.push(planned(derived, place, settings))
+      reasons.set(place.name, why)
     }
-    const peerReasons = [
-      reasonFrom(derived, 'spec.address', 'ConfiguredPeer', `${spec.address} is configured as a neighbour`),
-    ]
-    byAddress.set(address(spec.address), { derived, config: configOf(context, derived, asn, peerReasons) })
-    reasons.set(metadata.name, peerReasons)
   }
-  const peers = [...byAddress.values()].toSorted((a, b) => compareText(a.config.name, b.config.name))
-  const peerReasons = Object.fromEntries(
-    peers.map(({ config }) => [config.name, reasons.get(config.name) ?? []]),
-  )
-  return { peers, peerReasons }
+  peers.sort((a, b) => compareText(a.name, b.name))
+  return { peers, peerReasons: Object.fromEntries(peers.map(({ name }) => [name, reasons.get(name) ?? []])) }
 }
 
-function configOf(
-  context: PlanContext,
-  derived: Derived<BGPPeer>,
-  asn: number,
-  reasons: Reason[],
-): PeerConfig {
-  const { spec, metadata } = derived.resource
-  const internal = spec.asn === asn
-  reasons.push(
-    reasonFrom(
-      derived,
-      internal ? 'spec.asn' : 'spec.multihopTtl',
-      internal ? 'InternalPeer' : 'ExternalPeer',
-      internal ? `it has our AS number ${asn}, so this is iBGP` : `its packets have TTL ${spec.multihopTtl}`,
-    ),
-  )
-  const config: PeerConfig = {
-    name: metadata.name,
-    address: address(spec.address),
-    port: spec.port,
-    asn: spec.asn,
-    ...(spec.sourceAddress !== undefined && { sourceAddress: address(spec.sourceAddress) }),
-    passive: spec.passive,
-    families: spec.families.toSorted(compareText),
-    // Neighbours inside an AS need not share a link.
-    ttl: internal ? 255 : spec.multihopTtl,
-    timers: { ...spec.timers },
-    importRoutes: spec.importRoutes,
-    exportLearned: spec.exportLearned,
+/** Where neighbours of a peer are: at an address, or within a prefix. */
+interface Place {
+  /** Equal for what would be the same neighbour twice. */
+  key: string
+  name: string
+  shown: string
+  path: string
+  prefix?: Prefix
+}
+
+function placesOf({ resource: { metadata, spec } }: Derived<BGPPeer>): Place[] {
+  const { name } = metadata
+  if (spec.address !== undefined) {
+    const shown = address(spec.address)
+    const key = spec.interface === undefined ? shown : `${shown}%${spec.interface}`
+    return [{ key, name, shown, path: 'spec.address' }]
   }
-  if (spec.passwordSecret === undefined) return config
-  const password = passwordFrom(context.snapshot.secrets, spec.passwordSecret)
-  if (password.ok) {
-    reasons.push(
-      reasonFrom(derived, 'spec.passwordSecret', 'PasswordFromSecret', 'its password is in this Secret'),
-    )
-    return { ...config, password: password.value }
-  }
-  const { namespace, name } = spec.passwordSecret
-  const other = { kind: 'Secret', namespace, name }
-  reasons.push(reasonFrom(derived, 'spec.passwordSecret', 'MissingSecret', password.error))
-  context.problems.push({
-    rule: 'MissingSecret',
-    message: `${password.error}, so the session with ${spec.address} is held down`,
-    hint: `create the Secret with the key "${spec.passwordSecret.key}"`,
-    ...sourceOf(derived, 'spec.passwordSecret'),
-    other,
+  const prefixes = spec.listen?.prefixes ?? []
+  return prefixes.flatMap((text, i) => {
+    const prefix = parsePrefix(text)
+    if (!prefix.ok) return []
+    const shown: string = prefix.value
+    return {
+      key: shown,
+      // No object's name has a slash in it.
+      name: prefixes.length === 1 ? name : `${name}/${shown}`,
+      shown,
+      path: `spec.listen.prefixes[${i}]`,
+      prefix: prefix.value,
+    }
   })
-  return { ...config, heldDown: password.error }
+}
+
+function placeReason({ shown, prefix }: Place): [rule: string, message: string] {
+  return prefix === undefined
+    ? ['ConfiguredPeer', `${shown} is configured as a neighbour`]
+    : ['ConfiguredRange', `whoever connects from ${shown} is a neighbour`]
+}
+
+function planned(
+  derived: Derived<BGPPeer>,
+  { name, shown, prefix }: Place,
+  settings: ReturnType<typeof peerConfigOf>,
+): PlannedPeer {
+  const common = { name, shown, families: settings.families, derived }
+  if (prefix === undefined) {
+    return { ...common, config: { kind: 'peer', peer: { name, address: address(shown), ...settings } } }
+  }
+  const limit = derived.resource.spec.listen?.limit ?? 1
+  const template = { name, ...settings, passive: true }
+  return { ...common, config: { kind: 'range', range: { prefix, template, limit } } }
 }

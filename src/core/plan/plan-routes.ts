@@ -43,7 +43,7 @@ export function planRoutes(
   for (const advertisement of advertisements) {
     const { spec } = advertisement.resource
     const receivers = peers.filter(
-      ({ config }) => spec.peers === undefined || spec.peers.includes(config.name),
+      ({ derived }) => spec.peers === undefined || spec.peers.includes(derived.resource.metadata.name),
     )
     for (const wish of wishesOf(context, advertisement)) {
       if (wish.kind === 'announce') announce(table, withheld, advertisement, receivers, wish)
@@ -132,20 +132,20 @@ function announce(
     Object.keys(attributes).length === 0
       ? []
       : [reasonFrom(advertisement, 'spec.attributes', 'AttributesGiven', 'it gets these attributes')]
-  for (const { config, derived } of receivers) {
+  for (const { name, shown, families, derived } of receivers) {
     const family = familyOfPrefix(prefix)
-    if (!config.families.includes(family)) {
-      const message = `${config.address} does not get ${family} routes`
+    if (!families.includes(family)) {
+      const message = `${shown} does not get ${family} routes`
       const reason = reasonFrom(derived, 'spec.families', 'FamilyNotConfigured', message)
-      withheld.push({ prefix, peer: config.name, reasons: [reason, ...reasons] })
+      withheld.push({ prefix, peer: name, reasons: [reason, ...reasons] })
       continue
     }
     const byPeer = table.get(prefix) ?? new Map<string, Announcement>()
     table.set(prefix, byPeer)
-    const before = byPeer.get(config.name)
+    const before = byPeer.get(name)
     const added = [...reasons, ...attributeReasons]
     byPeer.set(
-      config.name,
+      name,
       before === undefined
         ? { attributes, reasons: added }
         : {

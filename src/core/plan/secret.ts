@@ -1,9 +1,9 @@
-/** Passwords out of Secrets. */
+/** Passwords and keys of connections, out of Secrets. */
 import { err, ok, type Result } from '#core/lib/result.ts'
 import { md5KeyBytesMax } from '#core/net/tcp.ts'
 import type { Secret } from '#core/schema/kubernetes.ts'
 
-/** The error says what is wrong in one sentence. */
+/** At most 80 bytes: both TCP MD5 and TCP-AO take as many in Linux. The error says what is wrong in one sentence. */
 export function passwordFrom(
   secrets: readonly Secret[],
   wanted: { namespace: string; name: string; key: string },

@@ -1,73 +1,65 @@
-/** `BGPPeer` (herald.dev/v1alpha1): one neighbour of instances on selected nodes. */
+/** `BGPPeer` (herald.dev/v1alpha1): one neighbour of instances on selected nodes, or all that connect from a range. */
 import { z } from 'zod'
-import { addressField, labelSelectorField, portField } from './fields.ts'
+import { addressField, labelSelectorField, prefixField, withChecks, type CrossCheck } from './fields.ts'
 import type { KubeObject } from './object.ts'
+import { peerChecks, peerSettings } from './peer-settings.ts'
 
-const timersSchema = z
-  .strictObject({
-    connectRetrySeconds: z.int().min(1).max(65535).default(120),
-    // 0: never expires; 1 and 2 are not allowed (RFC 4271 §4.2).
-    holdTimeSeconds: z
-      .int()
-      .min(0)
-      .max(65535)
-      .default(90)
-      .refine((seconds) => seconds === 0 || seconds >= 3, 'must be 0 (never expires) or at least 3')
-      .meta({
-        'x-kubernetes-validations': [
-          { rule: 'self == 0 || self >= 3', message: 'must be 0 (never expires) or at least 3' },
-        ],
-      }),
-    keepaliveSeconds: z.int().min(1).max(21845).default(30),
-  })
-  .refine((timers) => timers.holdTimeSeconds === 0 || timers.keepaliveSeconds <= timers.holdTimeSeconds, {
-    message: 'keepaliveSeconds must not be more than holdTimeSeconds',
-    path: ['keepaliveSeconds'],
-  })
-  .meta({
-    'x-kubernetes-validations': [
-      {
-        rule: 'self.holdTimeSeconds == 0 || self.keepaliveSeconds <= self.holdTimeSeconds',
-        message: 'keepaliveSeconds must not be more than holdTimeSeconds',
-      },
-    ],
-  })
-
-export const bgpPeerSpecSchema = z.strictObject({
+const schema = z.strictObject({
   instances: z
     .array(z.string().min(1))
     .optional()
     .describe('Names of the BGPInstances that have this neighbour; absent: all'),
   nodeSelector: labelSelectorField.optional().describe('Nodes on which they have it; absent: all'),
-  address: addressField.describe('IP address of the neighbour'),
-  port: portField.default(179).describe('TCP port to connect to'),
-  asn: z.int().min(0).max(4294967295).describe('AS number of the neighbour; 0: any'),
-  families: z
-    .array(z.enum(['ipv4/unicast', 'ipv6/unicast']))
+  group: z
+    .string()
     .min(1)
-    .default(['ipv4/unicast', 'ipv6/unicast']),
-  timers: timersSchema.prefault({}),
-  passive: z.boolean().default(false).describe('Wait for the neighbour to connect'),
-  multihopTtl: z
-    .int()
-    .min(1)
-    .max(255)
-    .default(1)
-    .describe('IP TTL towards an eBGP neighbour: 1 when it is directly connected; iBGP always has 255'),
-  sourceAddress: addressField
     .optional()
-    .describe('Source address of the connection; absent: the routing table chooses'),
-  passwordSecret: z
+    .describe(
+      'Name of the BGPPeerGroup that says what is left out here: a field written here counts alone, of timers each by itself',
+    ),
+  address: addressField.optional().describe('IP address of the neighbour'),
+  interface: z
+    .string()
+    .min(1)
+    .max(15)
+    .optional()
+    .describe('Interface to reach it by: needed beside a link-local address'),
+  listen: z
     .strictObject({
-      namespace: z.string().min(1),
-      name: z.string().min(1),
-      key: z.string().min(1).default('password'),
+      prefixes: z.array(prefixField).min(1),
+      limit: z.int().min(1).max(65535).default(100).describe('Most neighbours at a time, of each prefix'),
     })
     .optional()
-    .describe('Secret with the TCP MD5 password (RFC 2385); while it is missing the session stays down'),
-  importRoutes: z.boolean().default(false).describe('Use the routes that the neighbour sends'),
-  exportLearned: z.boolean().default(false).describe('Pass on routes learned from other neighbours'),
+    .describe('Instead of an address: whoever connects from these prefixes becomes a neighbour'),
+  ...peerSettings,
 })
+
+const checks: readonly CrossCheck<z.output<typeof schema>>[] = [
+  {
+    rule: 'has(self.address) != has(self.listen)',
+    message: 'a peer has either an address or prefixes to listen for',
+    hint: 'write address: 192.0.2.1 or listen: {prefixes: [192.0.2.0/24]}',
+    path: 'address',
+    holds: ({ address, listen }) => (address === undefined) !== (listen === undefined),
+  },
+  {
+    rule: 'has(self.asn) || has(self.peerAs) || has(self.group)',
+    message: 'the field is required',
+    hint: 'add the AS number of the neighbour, or peerAs: external',
+    path: 'asn',
+    holds: (spec) => spec.asn !== undefined || spec.peerAs !== undefined || spec.group !== undefined,
+  },
+  {
+    rule: "!has(self.address) || has(self.interface) || !self.address.matches('^[fF][eE][89aAbB]')",
+    message: 'a link-local address means nothing without its interface',
+    hint: 'add the name of the interface',
+    path: 'interface',
+    holds: (spec) => spec.interface !== undefined || !/^fe[89ab]/i.test(spec.address ?? ''),
+  },
+  ...peerChecks,
+]
+
+export const bgpPeerSpecSchema = withChecks(schema, checks)
 
 export type BGPPeerSpec = z.output<typeof bgpPeerSpecSchema>
 

@@ -89,6 +89,27 @@ export const rangeField = textField(
   'write a network (10.0.0.0/24), a range (10.0.0.10-10.0.0.20) or an address',
 )
 
+/** A rule about several fields of one object, as CEL for an API server and as a function for everybody else. */
+export interface CrossCheck<T> {
+  rule: string
+  message: string
+  hint: string
+  /** The field that the problem names. */
+  path: string
+  holds: (value: T) => boolean
+}
+
+/** The schema of an object with these rules. */
+export function withChecks<S extends z.ZodType>(schema: S, checks: readonly CrossCheck<z.output<S>>[]): S {
+  return schema
+    .superRefine((value, context) => {
+      for (const { holds, message, hint, path } of checks) {
+        if (!holds(value)) context.addIssue({ code: 'custom', message, path: [path], params: { hint } })
+      }
+    })
+    .meta({ 'x-kubernetes-validations': checks.map(({ rule, message }) => ({ rule, message })) })
+}
+
 export const portField = z.int().min(1).max(65535)
 
 /** An AS number of a speaker: never 0 (RFC 7607). */

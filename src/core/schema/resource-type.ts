@@ -3,6 +3,7 @@ import type { z } from 'zod'
 import { addressPoolSpecSchema } from './address-pool.ts'
 import { bgpAdvertisementSpecSchema } from './bgp-advertisement.ts'
 import { bgpInstanceSpecSchema } from './bgp-instance.ts'
+import { bgpPeerGroupSpecSchema } from './bgp-peer-group.ts'
 import { bgpPeerSpecSchema } from './bgp-peer.ts'
 import { ciliumBGPPeeringPolicySpecSchema } from './cilium/bgp-peering-policy.ts'
 import { ciliumLoadBalancerIPPoolSpecSchema } from './cilium/load-balancer-ip-pool.ts'
@@ -96,8 +97,20 @@ export const resourceTypes: readonly ResourceType[] = [
     columns: [
       { name: 'Address', type: 'string', jsonPath: '.spec.address' },
       { name: 'ASN', type: 'integer', jsonPath: '.spec.asn' },
+      { name: 'Group', type: 'string', jsonPath: '.spec.group' },
       age,
     ],
+  },
+  {
+    ...native,
+    kind: 'BGPPeerGroup',
+    description: 'What several neighbours have in common',
+    plural: 'bgppeergroups',
+    singular: 'bgppeergroup',
+    shortNames: ['bgpg'],
+    spec: bgpPeerGroupSpecSchema,
+    status: conditionsStatusSchema,
+    columns: [{ name: 'ASN', type: 'integer', jsonPath: '.spec.asn' }, age],
   },
   {
     ...native,

@@ -210,6 +210,20 @@ const nativeCases: { name: string; kind: string; spec: unknown; fields: string[]
     spec: { address: '10.0.0.1', asn: 1, timers: { holdTimeSeconds: 2, keepaliveSeconds: 1 } },
     fields: ['spec.timers.holdTimeSeconds'],
   },
+  { name: 'no AS number', kind: 'BGPPeer', spec: { address: '10.0.0.1' }, fields: ['spec.asn'] },
+  { name: 'neither address nor range', kind: 'BGPPeer', spec: { asn: 1 }, fields: ['spec.address'] },
+  {
+    name: 'both distances',
+    kind: 'BGPPeerGroup',
+    spec: { multihopTtl: 2, ttlSecurityHops: 1 },
+    fields: ['spec.ttlSecurityHops'],
+  },
+  {
+    name: 'both kinds of client',
+    kind: 'BGPPeerGroup',
+    spec: { routeReflectorClient: true, routeServerClient: true },
+    fields: ['spec.routeServerClient'],
+  },
   {
     name: 'an address with a length',
     kind: 'BGPPeer',

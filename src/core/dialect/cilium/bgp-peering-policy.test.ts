@@ -128,6 +128,11 @@ const neighbors: { name: string; neighbor: object; expected: object }[] = [
     expected: { timers: { connectRetrySeconds: 65535, holdTimeSeconds: 90, keepaliveSeconds: 30 } },
   },
   {
+    name: 'restarts gracefully',
+    neighbor: { gracefulRestart: { enabled: true, restartTimeSeconds: 60 } },
+    expected: { gracefulRestart: { enabled: true, restartSeconds: 60 } },
+  },
+  {
     name: 'has its address in canonical form',
     neighbor: { peerAddress: 'FD00:0::5/128' },
     expected: { address: 'fd00::5' },
@@ -156,7 +161,6 @@ const unsupported: { name: string; neighbor: object; field: string }[] = [
     },
     field: 'families[1]',
   },
-  { name: 'graceful restart', neighbor: { gracefulRestart: { enabled: true } }, field: 'gracefulRestart' },
   {
     name: 'pod IP pools',
     neighbor: { advertisedPathAttributes: [{ selectorType: 'CiliumPodIPPool' }] },

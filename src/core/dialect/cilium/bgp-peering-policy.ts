@@ -18,7 +18,7 @@ import type { Node } from '#core/schema/kubernetes.ts'
 import { refOf, selectorMatches, type KubeObject } from '#core/schema/object.ts'
 import { heraldApiVersion } from '#core/schema/well-known.ts'
 import { compareAge } from '../age.ts'
-import type { Derived, NativeSet } from '../native-set.ts'
+import { emptyNativeSet, type Derived, type NativeSet } from '../native-set.ts'
 import { annotationField, settingsOn } from './virtual-router-annotation.ts'
 
 export interface CiliumBGPPeeringPolicy extends KubeObject {
@@ -37,8 +37,8 @@ const keepaliveSecondsMax = 21845
 export function resourcesOfPolicies(
   policies: readonly CiliumBGPPeeringPolicy[],
   nodes: readonly Node[],
-): Omit<NativeSet, 'pools'> {
-  const set: Omit<NativeSet, 'pools'> = { instances: [], peers: [], advertisements: [], problems: [] }
+): NativeSet {
+  const set = emptyNativeSet()
   const owners = new Map<string, CiliumBGPPeeringPolicy>()
   const sortedNodes = nodes.toSorted((a, b) => compareText(a.metadata.name, b.metadata.name))
   for (const policy of policies.toSorted(compareAge)) {
@@ -78,7 +78,7 @@ function conflicts(
 }
 
 function addRouter(
-  set: Omit<NativeSet, 'pools'>,
+  set: NativeSet,
   policy: CiliumBGPPeeringPolicy,
   index: number,
   nodes: readonly Node[],
@@ -192,7 +192,7 @@ function advertisementFields(field: string): Record<string, string> {
 }
 
 function addNeighbor(
-  set: Omit<NativeSet, 'pools'>,
+  set: NativeSet,
   policy: CiliumBGPPeeringPolicy,
   instance: string,
   router: CiliumVirtualRouter,
@@ -214,11 +214,6 @@ function addNeighbor(
     )
   }
   if (families.length === 0) return
-  if (neighbor.gracefulRestart?.enabled === true) {
-    set.problems.push(
-      unsupported(policy, `${field}.gracefulRestart`, 'graceful restart is not offered to this neighbor'),
-    )
-  }
   const resource: BGPPeer = {
     apiVersion: heraldApiVersion,
     kind: 'BGPPeer',
@@ -239,6 +234,12 @@ function addNeighbor(
       ...(neighbor.authSecretRef !== undefined && {
         passwordSecret: { namespace: secretsNamespace, name: neighbor.authSecretRef, key: 'password' },
       }),
+      ...(neighbor.gracefulRestart?.enabled === true && {
+        gracefulRestart: {
+          enabled: true,
+          restartSeconds: neighbor.gracefulRestart.restartTimeSeconds,
+        },
+      }),
       importRoutes: false,
       exportLearned: false,
     },
@@ -257,6 +258,7 @@ function addNeighbor(
       'spec.timers.holdTimeSeconds': `${field}.holdTimeSeconds`,
       'spec.timers.keepaliveSeconds': `${field}.keepAliveTimeSeconds`,
       'spec.passwordSecret': `${field}.authSecretRef`,
+      'spec.gracefulRestart': `${field}.gracefulRestart`,
     },
   })
   for (const i of (neighbor.advertisedPathAttributes ?? []).keys()) {
@@ -266,7 +268,7 @@ function addNeighbor(
 
 /** One entry of advertisedPathAttributes: what it selects among that which the router announces anyway. */
 function addAttributes(
-  set: Omit<NativeSet, 'pools'>,
+  set: NativeSet,
   policy: CiliumBGPPeeringPolicy,
   instance: string,
   peer: string,
@@ -326,7 +328,10 @@ function addAttributes(
 }
 
 /** The families spoken, and the indexes of those that Herald does not speak. */
-function familiesOf(neighbor: CiliumNeighbor): { families: BGPPeer['spec']['families']; others: number[] } {
+function familiesOf(neighbor: CiliumNeighbor): {
+  families: ('ipv4/unicast' | 'ipv6/unicast')[]
+  others: number[]
+} {
   if (neighbor.families === undefined || neighbor.families.length === 0) {
     return { families: ['ipv4/unicast', 'ipv6/unicast'], others: [] }
   }

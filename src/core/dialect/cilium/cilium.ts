@@ -14,7 +14,7 @@ export function ciliumResources(valid: readonly KubeObject[], nodes: readonly No
   const pools = mine.filter((object) => object.kind === 'CiliumLoadBalancerIPPool')
   const policies = mine.filter((object) => object.kind === 'CiliumBGPPeeringPolicy')
   return {
-    pools: pools.map((pool) => poolOf(pool as CiliumLoadBalancerIPPool)),
     ...resourcesOfPolicies(policies as CiliumBGPPeeringPolicy[], nodes),
+    pools: pools.map((pool) => poolOf(pool as CiliumLoadBalancerIPPool)),
   }
 }
