@@ -137,7 +137,11 @@ export class Bgp {
         for (const neighbour of this.#neighbours.values())
           this.#step(neighbour, { kind: 'stop', subcode: ceaseSubcode.administrativeShutdown })
         return
-      case 'sendQueue':
+      case 'sendQueue': {
+        const link = this.#links.get(input.connection)
+        if (link !== undefined) this.#step(link.neighbour, input)
+        return
+      }
       case 'command':
       case 'origins':
       case 'tick':

@@ -57,7 +57,6 @@ export type BgpInput =
 
 /** @public Above this many queued bytes a neighbour gets no more UPDATEs until it has caught up to {@link sendQueueLow}. */
 export const sendQueueHigh = 512 * 1024
-/** @public */
 export const sendQueueLow = 64 * 1024
 
 /**

@@ -30,7 +30,7 @@ export interface Neighbour {
 /** What a session with this peer is made from. */
 export function sessionConfigOf(instance: InstanceConfig, peer: PeerConfig): SessionConfig {
   const localAsn = ownAsnFor(instance, peer)
-  const { peerAs, extendedMessages, addPath, role } = peer
+  const { peerAs, extendedMessages, addPath, role, sendHoldSeconds, delayOpenSeconds } = peer
   const { confederation } = instance
   return {
     localAsn,
@@ -44,6 +44,8 @@ export function sessionConfigOf(instance: InstanceConfig, peer: PeerConfig): Ses
     timers: peer.timers,
     ...(extendedMessages === undefined ? {} : { extendedMessages }),
     ...(addPath === undefined ? {} : { addPath }),
+    ...(sendHoldSeconds === undefined ? {} : { sendHoldSeconds }),
+    ...(delayOpenSeconds === undefined ? {} : { delayOpenSeconds }),
     // RFC 9234 §4: between autonomous systems only.
     ...(role === undefined || peer.asn === localAsn ? {} : { role }),
   }

@@ -1,11 +1,11 @@
 /** Connect, Active, OpenSent and OpenConfirm (RFC 4271 §8.2.2), for up to one connection in each direction. */
-import type { ConnectionId } from '../io.ts'
+import type { ConnectionEnds, ConnectionId } from '../io.ts'
 import type { Message, MessageError, Open } from '../wire/message.ts'
 import { ceaseSubcode, notificationOf } from '../wire/notification.ts'
-import type { ConnectionInput, Ending, SessionInput } from './io.ts'
+import type { ConnectionInput, Ending, SessionInput, Stop } from './io.ts'
 import { collisionWinner, negotiate } from './open.ts'
 import {
-  cease,
+  ceaseOf,
   close,
   closeCollided,
   endingByConnection,
@@ -23,6 +23,7 @@ import {
   initialSession,
   type Backoff,
   type Connecting,
+  type Delayed,
   type Dialing,
   type Direction,
   type OpenConfirm,
@@ -46,26 +47,28 @@ export function stepConnecting(run: Run, session: Connecting, input: SessionInpu
     case 'start':
     case 'updateSent':
     case 'updatesTaken':
+    case 'sendQueue':
     case 'tick':
       return
     case 'stop':
-      return stop(run, session, input.subcode, input.text)
+      return stop(run, session, input)
     case 'dialed': {
       const { outbound } = session
       if (outbound.kind !== 'dialing' || outbound.connection !== input.connection) return
-      run.session = { ...session, outbound: sendOpen(run, input.connection, input.ends) }
+      run.session = { ...session, outbound: connected(run, input.connection, input.ends) }
       return
     }
     case 'dialFailed':
       return dialFailed(run, session, input.connection, input.reason)
     case 'accepted': {
       // Two connections from the neighbour: it has given up the earlier one.
-      if (session.inbound !== undefined) closeCollided(run, session.inbound.connection)
+      if (session.inbound?.kind === 'delayed') close(run, session.inbound.connection)
+      else if (session.inbound !== undefined) closeCollided(run, session.inbound.connection)
       const { outbound } = session
       run.session = {
         ...session,
         outbound: outbound.kind === 'waiting' ? { kind: 'waiting', connectRetryAt: Infinity } : outbound,
-        inbound: sendOpen(run, input.connection, input.ends),
+        inbound: connected(run, input.connection, input.ends),
       }
       return
     }
@@ -75,10 +78,44 @@ export function stepConnecting(run: Run, session: Connecting, input: SessionInpu
       const found = openingOf(session, input.connection)
       if (found === undefined) return
       const { direction, opening } = found
-      if (opening.kind === 'openSent') stepOpenSent(run, session, direction, opening, input)
+      if (opening.kind === 'delayed') stepDelayed(run, session, direction, opening, input)
+      else if (opening.kind === 'openSent') stepOpenSent(run, session, direction, opening, input)
       else stepOpenConfirm(run, session, direction, opening, input)
     }
   }
+}
+
+/** Events 16 and 17, with and without DelayOpen. */
+function connected(run: Run, connection: ConnectionId, ends: ConnectionEnds): Delayed | OpenSent {
+  const { delayOpenSeconds = 0 } = run.config
+  if (delayOpenSeconds === 0) return sendOpen(run, connection, ends)
+  return { kind: 'delayed', connection, ends, openAt: run.context.now + 1000 * delayOpenSeconds }
+}
+
+/** §8.2.2, Connect and Active with the DelayOpenTimer running. No OPEN was sent, so no NOTIFICATION is either. */
+function stepDelayed(
+  run: Run,
+  session: Connecting,
+  direction: Direction,
+  delayed: Delayed,
+  input: ConnectionInput,
+): void {
+  if (input.kind === 'closed')
+    return drop(run, session, direction, endingByConnection(`connection closed: ${input.reason}`), 'active')
+  if (input.kind === 'received' && input.message.kind === 'open') {
+    // Event 20: the own OPEN goes out at once.
+    const opening = sendOpen(run, delayed.connection, delayed.ends)
+    return opened(run, withLane(session, direction, opening), direction, opening, input.message)
+  }
+  close(run, delayed.connection)
+  if (input.kind === 'malformed')
+    return drop(run, session, direction, endingByConnection(`got ${input.error.message}`), 'idle')
+  const { message } = input
+  const ending =
+    message.kind === 'notification'
+      ? endingByReceived(message)
+      : endingByConnection(unexpected(1, message.kind).message)
+  drop(run, session, direction, ending, 'idle')
 }
 
 function stepOpenSent(
@@ -133,7 +170,11 @@ function opened(run: Run, session: Connecting, direction: Direction, opening: Op
   }
   const confirm = confirmed(run, opening.connection, negotiated.value)
   const left = run.session.kind === 'connecting' ? run.session : session
-  run.session = direction === 'outbound' ? { ...left, outbound: confirm } : { ...left, inbound: confirm }
+  run.session = withLane(left, direction, confirm)
+}
+
+function withLane(session: Connecting, direction: Direction, opening: Opening): Connecting {
+  return direction === 'outbound' ? { ...session, outbound: opening } : { ...session, inbound: opening }
 }
 
 /** A good OPEN is answered by KEEPALIVE, and the negotiated timers run. */
@@ -182,7 +223,7 @@ function establish(run: Run, session: Connecting, direction: Direction, opening:
   const { connection, negotiated } = opening
   run.outputs.push({ kind: 'up', connection, negotiated })
   const other = direction === 'outbound' ? session.inbound : session.outbound
-  if (other?.kind === 'dialing') close(run, other.connection)
+  if (other?.kind === 'dialing' || other?.kind === 'delayed') close(run, other.connection)
   run.session = {
     kind: 'established',
     backoff: { ...session.backoff, failures: 0 },
@@ -192,6 +233,8 @@ function establish(run: Run, session: Connecting, direction: Direction, opening:
     since: run.context.now,
     holdAt: holdAt(negotiated, run.context.now),
     keepaliveAt: opening.keepaliveAt,
+    sendHoldAt: Infinity,
+    sendQueueBytes: 0,
   }
   if (other?.kind === 'openSent')
     run.session.rival = { direction: direction === 'outbound' ? 'inbound' : 'outbound', opening: other }
@@ -215,12 +258,20 @@ export function tickConnecting(run: Run, session: Connecting): void {
     const current = run.session
     if (current.kind !== 'connecting') return
     const opening = current[direction]
-    if (opening?.kind === 'openSent' || opening?.kind === 'openConfirm')
+    if (opening?.kind === 'delayed' && now >= opening.openAt)
+      // Event 12, DelayOpenTimer_Expires.
+      run.session = withLane(current, direction, sendOpen(run, opening.connection, opening.ends))
+    else if (opening?.kind === 'openSent' || opening?.kind === 'openConfirm')
       tickOpening(run, current, direction, opening)
   }
 }
 
-function tickOpening(run: Run, session: Connecting, direction: Direction, opening: Opening): void {
+function tickOpening(
+  run: Run,
+  session: Connecting,
+  direction: Direction,
+  opening: OpenSent | OpenConfirm,
+): void {
   const { now } = run.context
   if (now >= opening.holdAt) {
     // Event 10.
@@ -231,7 +282,7 @@ function tickOpening(run: Run, session: Connecting, direction: Direction, openin
   // Event 11.
   sendKeepalive(run, opening.connection)
   const next: OpenConfirm = { ...opening, keepaliveAt: keepaliveAt(opening.negotiated, run.context) }
-  run.session = direction === 'outbound' ? { ...session, outbound: next } : { ...session, inbound: next }
+  run.session = withLane(session, direction, next)
 }
 
 function dial(run: Run): Dialing {
@@ -291,11 +342,11 @@ function without(session: Connecting, direction: Direction): Connecting {
   return left
 }
 
-function stop(run: Run, session: Connecting, subcode: number, text: string | undefined): void {
+function stop(run: Run, session: Connecting, how: Stop): void {
   for (const lane of [session.outbound, session.inbound]) {
     if (lane === undefined || lane.kind === 'waiting') continue
-    if (lane.kind === 'dialing') close(run, lane.connection)
-    else notify(run, lane.connection, cease(subcode, text))
+    if (lane.kind === 'dialing' || lane.kind === 'delayed') close(run, lane.connection)
+    else notify(run, lane.connection, ceaseOf(how))
   }
   run.session = initialSession
 }

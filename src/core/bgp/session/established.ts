@@ -1,11 +1,13 @@
 /** Established (RFC 4271 §8.2.2), with at most one other connection beside it. */
+import { sendQueueLow } from '../io.ts'
 import type { Message, Open } from '../wire/message.ts'
-import { ceaseSubcode, notificationOf } from '../wire/notification.ts'
+import { asHardReset, ceaseSubcode, isHardReset, notificationOf } from '../wire/notification.ts'
 import { confirmed } from './connecting.ts'
-import type { ConnectionInput, Ending, SessionInput } from './io.ts'
+import type { ConnectionInput, Ending, Negotiated, SessionInput, Stop } from './io.ts'
 import { collisionWinner, negotiate } from './open.ts'
 import {
   cease,
+  ceaseOf,
   close,
   closeCollided,
   endingByConnection,
@@ -14,6 +16,7 @@ import {
   endingBySent,
   holdExpired,
   notify,
+  sendHoldExpired,
   sendKeepalive,
   sendOpen,
   unexpected,
@@ -28,7 +31,7 @@ import {
   type Opening,
   type OpenSent,
 } from './state.ts'
-import { holdAt, idleHoldAt, keepaliveAt, stableMs } from './timers.ts'
+import { collisionMs, holdAt, idleHoldAt, keepaliveAt, sendHoldAt, stableMs } from './timers.ts'
 
 /** Inputs about connections other than its own and its rival's are ignored. */
 export function stepEstablished(run: Run, session: Established, input: SessionInput): void {
@@ -46,14 +49,11 @@ export function stepEstablished(run: Run, session: Established, input: SessionIn
       if (input.connection === session.connection)
         run.session = { ...session, holdAt: holdAt(session.negotiated, run.context.now) }
       return
-    case 'stop': {
-      const notification = cease(input.subcode, input.text)
-      if (session.rival !== undefined) notify(run, session.rival.opening.connection, notification)
-      notify(run, session.connection, notification)
-      run.outputs.push({ kind: 'down', ending: endingBySent(notification) })
-      run.session = initialSession
+    case 'sendQueue':
+      if (input.connection === session.connection) run.session = withSendQueue(run, session, input.bytes)
       return
-    }
+    case 'stop':
+      return stop(run, session, input)
     case 'accepted':
       if (session.rival !== undefined) closeCollided(run, session.rival.opening.connection)
       run.session = {
@@ -67,6 +67,36 @@ export function stepEstablished(run: Run, session: Established, input: SessionIn
       if (input.connection === session.connection) return stepOwn(run, session, input)
       if (input.connection === session.rival?.opening.connection) return stepRival(run, session, input)
   }
+}
+
+function stop(run: Run, session: Established, how: Stop): void {
+  const { negotiated, rival, connection } = session
+  const notification = ceaseOf(how)
+  if (rival !== undefined) notify(run, rival.opening.connection, notification)
+  run.session = initialSession
+  if (how.manner === 'leave' && isHelped(negotiated)) {
+    // RFC 4724 §4.1: the neighbour keeps the routes if only the connection ends.
+    close(run, connection)
+    down(run, session, endingByConnection('ended for a graceful restart (RFC 4724 §4.1)'))
+    return
+  }
+  const hard = how.manner !== 'restart' && negotiated.gracefulRestart?.notification === true
+  const sent = hard ? asHardReset(notification) : notification
+  notify(run, connection, sent)
+  down(run, session, endingBySent(sent))
+}
+
+/** The neighbour said that it can keep routes, and this speaker that it may be waited for. */
+function isHelped({ offered, gracefulRestart }: Negotiated): boolean {
+  return gracefulRestart !== undefined && offered.gracefulRestart!.families.length > 0
+}
+
+/** RFC 9687 §3: the SendHoldTimer starts anew with each byte that is taken. */
+function withSendQueue(run: Run, session: Established, bytes: number): Established {
+  if (bytes <= sendQueueLow) return { ...session, sendQueueBytes: 0, sendHoldAt: Infinity }
+  const stuck = session.sendQueueBytes !== 0 && bytes >= session.sendQueueBytes
+  const at = stuck ? session.sendHoldAt : sendHoldAt(run.config, session.negotiated, run.context.now)
+  return { ...session, sendQueueBytes: bytes, sendHoldAt: at }
 }
 
 function stepOwn(run: Run, session: Established, input: ConnectionInput): void {
@@ -134,11 +164,14 @@ function rivalOpened(
   run.session = session
   const negotiated = negotiate(run.config, opening.offered, open, opening.ends)
   if (!negotiated.ok) return notify(run, opening.connection, notificationOf(negotiated.error))
-  if (collisionWinner(run.config, negotiated.value) !== direction)
-    return closeCollided(run, opening.connection)
-  const collision = cease(ceaseSubcode.connectionCollision)
-  notify(run, session.connection, collision)
-  run.outputs.push({ kind: 'down', ending: endingBySent(collision, 'a newer connection takes over') })
+  if (hasRestarted(run, session, negotiated.value)) {
+    close(run, session.connection)
+    down(run, session, endingByConnection('the neighbour has restarted (RFC 4724 §4.2)'))
+  } else if (collisionWinner(run.config, negotiated.value) === direction) {
+    const collision = cease(ceaseSubcode.connectionCollision)
+    notify(run, session.connection, collision)
+    down(run, session, endingBySent(collision, 'a newer connection takes over'))
+  } else return closeCollided(run, opening.connection)
   run.session = connectingWith(
     direction,
     confirmed(run, opening.connection, negotiated.value),
@@ -146,7 +179,17 @@ function rivalOpened(
   )
 }
 
-/** HoldTimer and KeepaliveTimer (RFC 4271 §8.2.2, events 10 and 11). */
+/**
+ * RFC 4724 §4.2: a neighbour that can restart and connects anew has lost the session without this side's notice. Two
+ * connections that were opened at once must not look like that: their OPENs say the same and come soon after each other.
+ */
+function hasRestarted(run: Run, { negotiated, since }: Established, anew: Negotiated): boolean {
+  const [old, restart] = [negotiated.gracefulRestart, anew.gracefulRestart]
+  if (old === undefined || restart === undefined) return false
+  return (restart.restarting && !old.restarting) || run.context.now - since > collisionMs
+}
+
+/** HoldTimer, SendHoldTimer and KeepaliveTimer (RFC 4271 §8.2.2, events 10 and 11). */
 export function tickEstablished(run: Run, session: Established): void {
   const { now } = run.context
   if (session.rival !== undefined && now >= session.rival.opening.holdAt) {
@@ -160,6 +203,11 @@ export function tickEstablished(run: Run, session: Established): void {
     notify(run, session.connection, holdExpired)
     return fall(run, session, endingBySent(holdExpired))
   }
+  if (now >= session.sendHoldAt) {
+    // RFC 9687 §4: the NOTIFICATION may never arrive, since what is before it did not.
+    notify(run, session.connection, sendHoldExpired)
+    return fall(run, session, endingBySent(sendHoldExpired))
+  }
   if (now >= session.keepaliveAt) {
     // Event 11.
     sendKeepalive(run, session.connection)
@@ -169,7 +217,7 @@ export function tickEstablished(run: Run, session: Established): void {
 
 /** The session is over. A connection that was waiting beside it may become the next one. */
 function fall(run: Run, session: Established, ending: Ending): void {
-  run.outputs.push({ kind: 'down', ending })
+  down(run, session, ending)
   const lasted = run.context.now - session.since
   const flaps = lasted >= stableMs ? 0 : session.backoff.flaps + 1
   const backoff: Backoff = { failures: 0, flaps, plain: false }
@@ -178,6 +226,16 @@ function fall(run: Run, session: Established, ending: Ending): void {
     rival === undefined
       ? { kind: 'idle', backoff, startAt: idleHoldAt(backoff, run.context) }
       : connectingWith(rival.direction, rival.opening, backoff)
+}
+
+function down(run: Run, { negotiated }: Established, ending: Ending): void {
+  run.outputs.push({ kind: 'down', ending, graceful: isGraceful(negotiated, ending) })
+}
+
+/** RFC 4724 §4.2: when the connection is lost; RFC 8538 §4: when agreed on, by any NOTIFICATION but a hard reset too. */
+function isGraceful({ gracefulRestart }: Negotiated, { notification }: Ending): boolean {
+  if (gracefulRestart === undefined || gracefulRestart.families.length === 0) return false
+  return notification === undefined || (gracefulRestart.notification && !isHardReset(notification))
 }
 
 function connectingWith(direction: Direction, opening: Opening, backoff: Backoff): Connecting {

@@ -44,6 +44,10 @@ export interface SessionConfig {
   gracefulRestart?: RestartOffer
   /** For people; absent: not told. */
   hostname?: string
+  /** As in `PeerConfig`. */
+  sendHoldSeconds?: number
+  /** As in `PeerConfig`. */
+  delayOpenSeconds?: number
 }
 
 /** What an OPEN tells about the own restarts. */
@@ -75,8 +79,8 @@ export interface StepContext {
 export type SessionInput =
   /** Let the session come up: an automatic start (RFC 4271 §8.1.2, events 3, 5 and 7). */
   | { kind: 'start' }
-  /** End it with this Cease subcode (RFC 4486) and keep it down. `text` is for people (RFC 9003), up to 255 bytes. */
-  | { kind: 'stop'; subcode: number; text?: string }
+  /** End it and keep it down. */
+  | Stop
   /** The connection asked for by `dial` is open. */
   | { kind: 'dialed'; connection: ConnectionId; ends: ConnectionEnds }
   | { kind: 'dialFailed'; connection: ConnectionId; reason: string }
@@ -91,7 +95,25 @@ export type SessionInput =
   | { kind: 'updateSent' }
   /** UPDATEs of the established connection were taken in by who runs the session (RFC 4271 §8.2.2, event 27). */
   | { kind: 'updatesTaken'; connection: ConnectionId }
+  /** So many bytes wait to be taken by the connection; as in `BgpInput`. */
+  | { kind: 'sendQueue'; connection: ConnectionId; bytes: number }
   | { kind: 'tick' }
+
+export interface Stop {
+  kind: 'stop'
+  /** Of Cease (RFC 4486). */
+  subcode: number
+  /** For people (RFC 9003), up to 255 bytes. */
+  text?: string
+  /** Data of a subcode that has another than a text. */
+  data?: Uint8Array
+  /**
+   * `end` (absent): both sides forget the other's routes; where a NOTIFICATION would not make them, it is a hard reset
+   * (RFC 8538 §3). `restart`: the session comes back soon, so routes stay where that was agreed on. `leave`: no word to a
+   * neighbour that agreed to keep this speaker's routes over a restart of its process (RFC 4724 §4.1).
+   */
+  manner?: 'end' | 'restart' | 'leave'
+}
 
 /** What can happen to a connection that is open. */
 export type ConnectionInput = Extract<SessionInput, { kind: 'received' | 'malformed' | 'closed' }>
@@ -106,8 +128,11 @@ export type SessionOutput =
   | { kind: 'update'; update: Update }
   /** The neighbour asks for all routes of this negotiated family again (RFC 2918 §4). */
   | { kind: 'routeRefresh'; family: Family }
-  /** No longer Established: forget the neighbour's routes. */
-  | { kind: 'down'; ending: Ending }
+  /**
+   * No longer Established. `graceful`: the routes of the families that the neighbour wants kept are kept as stale ones
+   * (RFC 4724 §4.2); all others are forgotten.
+   */
+  | { kind: 'down'; ending: Ending; graceful: boolean }
   /** An attempt to come up failed before Established. */
   | { kind: 'failed'; ending: Ending }
 

@@ -8,7 +8,7 @@ import {
   showNotification,
   shutdownCommunication,
 } from '../wire/notification.ts'
-import type { Ending, SessionConfig, SessionOutput, StepContext } from './io.ts'
+import type { Ending, SessionConfig, SessionOutput, StepContext, Stop } from './io.ts'
 import { ownOpen } from './open.ts'
 import type { OpenSent, Session } from './state.ts'
 import { openHoldMs } from './timers.ts'
@@ -50,6 +50,11 @@ export function cease(subcode: number, text?: string): Notification {
   return { kind: 'notification', code: 6, subcode, data: shutdownCommunication(text) }
 }
 
+/** The Cease of a stop, which is no hard reset yet. */
+export function ceaseOf({ subcode, text, data }: Stop): Notification {
+  return data === undefined ? cease(subcode, text) : { kind: 'notification', code: 6, subcode, data }
+}
+
 /** RFC 4271 §6.8. */
 export function closeCollided(run: Run, connection: ConnectionId): void {
   notify(run, connection, cease(ceaseSubcode.connectionCollision))
@@ -84,6 +89,9 @@ export const holdExpired: Notification = {
   subcode: 0,
   data: new Uint8Array(0),
 }
+
+/** RFC 9687 §5. */
+export const sendHoldExpired: Notification = { ...holdExpired, code: 8 }
 
 /** RFC 6608 §3: which state the message was unexpected in; the data is its type. */
 export function unexpected(subcode: 1 | 2 | 3, kind: Message['kind']): MessageError {

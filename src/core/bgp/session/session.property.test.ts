@@ -4,15 +4,27 @@ import { Prng } from '#core/lib/prng.ts'
 import { address } from '#core/net/address.ts'
 import type { ConnectionId } from '../io.ts'
 import type { Message } from '../wire/message.ts'
-import type { SessionInput, SessionOutput } from './io.ts'
+import type { NegotiatedRestart, SessionInput, SessionOutput } from './io.ts'
 import { nextDeadline, sessionState } from './session.ts'
-import { Driver, ends, keepalive, notification, open, update } from './session.testing.ts'
+import {
+  Driver,
+  ends,
+  keepalive,
+  notification,
+  open,
+  restartable,
+  restartOffer,
+  update,
+} from './session.testing.ts'
 
 /** What the world around a session knows: which connections exist, and whether the session says it is up. */
 class World {
   readonly dialing = new Set<ConnectionId>()
   readonly open = new Set<ConnectionId>()
+  readonly opened = new Set<ConnectionId>()
   up: ConnectionId | undefined
+  restart: NegotiatedRestart | undefined
+  graceful = 0
 
   apply(outputs: readonly SessionOutput[], input: SessionInput): void {
     for (const output of outputs) {
@@ -24,18 +36,31 @@ class World {
           break
         case 'send':
           assert.ok(this.open.has(output.connection), 'sends on an open connection')
+          // RFC 4271 §4.2: the first message of either side is an OPEN, with or without DelayOpen.
+          if (output.message.kind === 'open') this.opened.add(output.connection)
+          else if (!isRejection(output.message))
+            assert.ok(this.opened.has(output.connection), 'OPEN comes first')
           break
         case 'close':
           assert.ok(this.open.delete(output.connection) || this.dialing.delete(output.connection))
           if (this.up === output.connection) this.#closing = true
+          this.opened.delete(output.connection)
           break
         case 'up':
           assert.equal(this.up, undefined, 'never two established connections')
           assert.ok(this.open.has(output.connection))
           this.up = output.connection
+          this.restart = output.negotiated.gracefulRestart
           break
         case 'down':
           assert.notEqual(this.up, undefined)
+          if (output.graceful) {
+            const { notification: sent } = output.ending
+            assert.ok(this.restart !== undefined, 'kept only where both sides agreed on it (RFC 4724 §4.2)')
+            assert.ok(sent === undefined || this.restart.notification, 'RFC 8538 §4')
+            assert.ok(sent === undefined || !(sent.code === 6 && sent.subcode === 9), 'RFC 8538 §3')
+            this.graceful++
+          }
           this.up = undefined
           this.#closing = false
           break
@@ -53,17 +78,26 @@ class World {
   #closing = false
 }
 
+/** RFC 4486 §4: said to whoever is not wanted, before any OPEN. */
+function isRejection(message: Message): boolean {
+  return message.kind === 'notification' && message.code === 6 && message.subcode === 5
+}
+
 function randomMessage(random: Prng): Message {
   const routerId = address(random.pick(['9.0.0.1', '10.0.0.1', '11.0.0.1']))
   return random.pick<() => Message>([
     () => keepalive,
     () => keepalive,
     () => open({ routerId }),
-    () => open({ routerId }),
+    () => restartable({ notification: true }),
     () =>
       open({ routerId, asn: random.pick([65001, 65002, 65003]), holdTimeSeconds: random.pick([0, 3, 90]) }),
+    () => ({
+      ...restartable({ restarting: random.below(3) === 0, notification: random.below(2) === 0 }),
+      routerId,
+    }),
     () => update,
-    () => notification(random.pick([2, 6]), random.pick([1, 7])),
+    () => notification(random.pick([2, 6]), random.pick([1, 4, 7, 9]), 6, 2),
     () => ({ kind: 'routeRefresh', family: random.pick(['ipv4/unicast', undefined]) }),
   ])()
 }
@@ -74,7 +108,11 @@ function randomInput(random: Prng, world: World, accepted: ConnectionId): Sessio
   // A connection that is long gone, too: its last words may have been on their way.
   const connection = pick(world.open) ?? random.pick([1, 2, -1])
   const roll = random.below(100)
-  if (roll < 3) return { kind: 'stop', subcode: 2 }
+  if (roll < 3) {
+    const manner = random.pick(['end', 'restart', 'leave', undefined] as const)
+    return { kind: 'stop', subcode: 2, ...(manner === undefined ? {} : { manner }) }
+  }
+  if (roll < 5) return { kind: 'sendQueue', connection, bytes: random.below(1_000_000) }
   if (roll < 10) return { kind: 'start' }
   if (roll < 25 && dialing !== undefined) return { kind: 'dialed', connection: dialing, ends }
   if (roll < 30 && dialing !== undefined)
@@ -93,6 +131,7 @@ function randomInput(random: Prng, world: World, accepted: ConnectionId): Sessio
 
 test('any order of events leaves a session and its connections consistent', () => {
   let ups = 0
+  let kept = 0
   for (let seed = 1; seed <= 400; seed++) {
     const random = new Prng(seed)
     const driver = new Driver({
@@ -103,6 +142,11 @@ test('any order of events leaves a session and its connections consistent', () =
         holdTimeSeconds: random.pick([0, 3, 90]),
         keepaliveSeconds: 1,
       },
+      delayOpenSeconds: random.pick([0, 0, 5]),
+      sendHoldSeconds: random.pick([10, 480]),
+      ...(random.below(3) === 0
+        ? {}
+        : { gracefulRestart: { ...restartOffer, notification: random.below(2) === 0 } }),
     })
     const world = new World()
     let accepted = -1
@@ -128,8 +172,10 @@ test('any order of events leaves a session and its connections consistent', () =
       assert.equal(sessionState(driver.session) === 'established', world.up !== undefined, `seed ${seed}`)
       if (driver.session.kind === 'idle') assert.deepEqual([world.open.size, world.dialing.size], [0, 0])
     }
+    kept += world.graceful
   }
   assert.ok(ups > 200, `the events lead somewhere: ${ups} sessions came up`)
+  assert.ok(kept > 20, `some of them end so that routes are kept: ${kept}`)
 })
 
 test('two neighbours that dial each other at once end with the same one connection, whatever the delays', () => {
@@ -161,7 +207,15 @@ interface InFlight {
 /** Two sides on a network that keeps the order of each connection's messages and delays each by up to 50 ms. */
 function meeting(random: Prng): [Side, Side] {
   const side = (localAsn: number, remoteAsn: number, id: string): Side => ({
-    driver: new Driver({ localAsn, remoteAsn, routerId: address(id) }),
+    driver: new Driver({
+      localAsn,
+      remoteAsn,
+      routerId: address(id),
+      delayOpenSeconds: random.below(4) === 0 ? 1 : 0,
+      ...(random.below(2) === 0
+        ? {}
+        : { gracefulRestart: { ...restartOffer, restarting: random.below(2) === 0 } }),
+    }),
     open: new Set(),
     closed: new Set(),
   })

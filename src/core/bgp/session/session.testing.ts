@@ -2,7 +2,7 @@
 import { address } from '#core/net/address.ts'
 import type { ConnectionEnds, ConnectionId, SessionState } from '../io.ts'
 import type { Message, Notification, Open } from '../wire/message.ts'
-import type { SessionConfig, SessionInput, SessionOutput } from './io.ts'
+import type { RestartOffer, SessionConfig, SessionInput, SessionOutput } from './io.ts'
 import { initialSession, nextDeadline, sessionState, step, type Session } from './session.ts'
 
 export const config: SessionConfig = {
@@ -52,8 +52,30 @@ export function open(changes: Partial<Open> = {}): Open {
   }
 }
 
-export function notification(code: number, subcode: number): Notification {
-  return { kind: 'notification', code, subcode, data: new Uint8Array(0) }
+export function notification(code: number, subcode: number, ...data: number[]): Notification {
+  return { kind: 'notification', code, subcode, data: Uint8Array.from(data) }
+}
+
+/** What this side offers of restarts, unless changed. */
+export const restartOffer: RestartOffer = {
+  restartSeconds: 120,
+  restarting: false,
+  forwarding: true,
+  notification: true,
+  helperOnly: false,
+}
+
+/** The neighbour's OPEN with graceful restart for IPv4 unicast; `notification`: with the N bit. */
+export function restartable(restart: { restarting?: boolean; notification?: boolean } = {}): Open {
+  const greeting = open()
+  greeting.capabilities.gracefulRestart = {
+    restarting: false,
+    notification: false,
+    restartSeconds: 60,
+    families: [{ family: 'ipv4/unicast', forwarding: true }],
+    ...restart,
+  }
+  return greeting
 }
 
 export class Driver {
@@ -142,8 +164,9 @@ export function show(outputs: readonly SessionOutput[]): string[] {
       case 'up':
         return `${output.kind} ${output.connection}`
       case 'down':
+        return `down ${output.ending.direction}${output.graceful ? ' graceful' : ''}`
       case 'failed':
-        return `${output.kind} ${output.ending.direction}`
+        return `failed ${output.ending.direction}`
       case 'update':
         return 'update'
       case 'routeRefresh':

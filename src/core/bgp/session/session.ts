@@ -79,6 +79,7 @@ function stepIdle(run: Run, session: Idle, input: SessionInput): void {
     case 'closed':
     case 'updateSent':
     case 'updatesTaken':
+    case 'sendQueue':
     case 'tick':
   }
 }

@@ -36,6 +36,10 @@ export interface Established {
   since: number
   holdAt: number
   keepaliveAt: number
+  /** SendHoldTimer (RFC 9687 §3): runs while bytes wait for the neighbour and it takes none. */
+  sendHoldAt: number
+  /** As last heard; 0 once few enough are left. */
+  sendQueueBytes: number
   /** Another connection, on which no OPEN has come yet (RFC 4271 §8.2.2, Established, event 16). */
   rival?: { direction: Direction; opening: OpenSent }
 }
@@ -56,7 +60,15 @@ export interface Dialing {
   connectRetryAt: number
 }
 
-export type Opening = OpenSent | OpenConfirm
+export type Opening = Delayed | OpenSent | OpenConfirm
+
+/** Connect or Active with the DelayOpenTimer running (RFC 4271 §8.1.1): the neighbour's OPEN may come first. */
+export interface Delayed {
+  kind: 'delayed'
+  connection: ConnectionId
+  ends: ConnectionEnds
+  openAt: number
+}
 
 export interface OpenSent {
   kind: 'openSent'
@@ -96,7 +108,8 @@ export function sessionState(session: Session): SessionState {
   const kinds = [session.outbound.kind, session.inbound?.kind]
   if (kinds.includes('openConfirm')) return 'openConfirm'
   if (kinds.includes('openSent')) return 'openSent'
-  return kinds.includes('dialing') ? 'connect' : 'active'
+  // RFC 4271 §8.2.2: a connection whose OPEN is delayed is still in the state that it was opened in.
+  return session.outbound.kind === 'waiting' ? 'active' : 'connect'
 }
 
 /** Time at which the session wants a step (any input will do); Infinity: none. */
@@ -110,7 +123,12 @@ export function nextDeadline(session: Session): number {
         session.inbound === undefined ? Infinity : laneDeadline(session.inbound),
       )
     case 'established':
-      return Math.min(session.holdAt, session.keepaliveAt, session.rival?.opening.holdAt ?? Infinity)
+      return Math.min(
+        session.holdAt,
+        session.keepaliveAt,
+        session.sendHoldAt,
+        session.rival?.opening.holdAt ?? Infinity,
+      )
   }
 }
 
@@ -119,6 +137,8 @@ function laneDeadline(lane: Waiting | Dialing | Opening): number {
     case 'waiting':
     case 'dialing':
       return lane.connectRetryAt
+    case 'delayed':
+      return lane.openAt
     case 'openSent':
       return lane.holdAt
     case 'openConfirm':

@@ -1,12 +1,15 @@
 /** How long a session's timers run (RFC 4271 §10), in milliseconds. */
 import type { PeerTimers } from '../config.ts'
-import type { Negotiated, StepContext } from './io.ts'
+import type { Negotiated, SessionConfig, StepContext } from './io.ts'
 import type { Backoff } from './state.ts'
 
 /** RFC 4271 §8.2.2 suggests four minutes for the wait for an OPEN. */
 export const openHoldMs = 240_000
 /** A session that lasts this long clears what is held against its neighbour. */
 export const stableMs = 60_000
+
+/** Connections that were opened at once are both there within this time. */
+export const collisionMs = 10_000
 
 const firstBackoffMs = 1000
 const maxBackoffMs = 60_000
@@ -38,6 +41,16 @@ export function dialTimeoutAt(timers: PeerTimers, context: StepContext): number 
 /** No jitter: the neighbour counts on the whole of it. */
 export function holdAt({ holdTimeSeconds }: Negotiated, now: number): number {
   return holdTimeSeconds === 0 ? Infinity : now + 1000 * holdTimeSeconds
+}
+
+/** RFC 9687 §3: the larger of eight minutes and twice the hold time, unless configured; 0 turns it off. */
+export function sendHoldAt(
+  { sendHoldSeconds }: SessionConfig,
+  { holdTimeSeconds }: Negotiated,
+  now: number,
+): number {
+  const seconds = sendHoldSeconds ?? Math.max(480, 2 * holdTimeSeconds)
+  return seconds === 0 ? Infinity : now + 1000 * seconds
 }
 
 /** RFC 4271 §4.4: never more than one KEEPALIVE per second, and none without a hold time. */

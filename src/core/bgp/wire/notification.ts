@@ -99,11 +99,31 @@ export function notificationName(code: number, subcode: number): string {
   return subcode === 0 ? name : `${name}/Subcode ${subcode}`
 }
 
-/** The name, and the text that the sender added for people (RFC 9003) if there is one. */
+/**
+ * The name, and the text that the sender added for people (RFC 9003) if there is one; of a hard reset what it is in place of
+ * (RFC 8538 §3).
+ */
 export function showNotification({ code, subcode, data }: Notification): string {
   const name = notificationName(code, subcode)
+  const inner = hardReset({ code, subcode, data })
+  if (inner !== undefined) return `${name} (${showNotification(inner)})`
   const text = shutdownText(code, subcode, data)
   return text === undefined ? name : `${name}: ${text}`
+}
+
+/** Whether it ends the session for good, whatever was agreed on about restarts (RFC 8538 §3). */
+export function isHardReset({ code, subcode }: Notification): boolean {
+  return code === 6 && subcode === ceaseSubcode.hardReset
+}
+
+/** A hard reset in place of this one, which becomes its data (RFC 8538 §3). */
+export function asHardReset({ code, subcode, data }: Notification): Notification {
+  return {
+    kind: 'notification',
+    code: 6,
+    subcode: ceaseSubcode.hardReset,
+    data: Uint8Array.of(code, subcode, ...data),
+  }
 }
 
 /** The NOTIFICATION that answers an error in a message. */
@@ -131,6 +151,15 @@ export function encodeNotification({ code, subcode, data }: Notification): Uint8
 /** `body`: at least two octets, which framing has seen to. */
 export function decodeNotification(body: Uint8Array): Notification {
   return { kind: 'notification', code: body[0]!, subcode: body[1]!, data: body.slice(2) }
+}
+
+/** What a hard reset is in place of; undefined if it does not say, and for a hard reset in a hard reset. */
+function hardReset(notification: Pick<Notification, 'code' | 'subcode' | 'data'>): Notification | undefined {
+  const [code, subcode] = notification.data
+  if (!isHardReset({ kind: 'notification', ...notification }) || code === undefined || subcode === undefined)
+    return undefined
+  const inner: Notification = { kind: 'notification', code, subcode, data: notification.data.subarray(2) }
+  return isHardReset(inner) ? undefined : inner
 }
 
 function shutdownText(code: number, subcode: number, data: Uint8Array): string | undefined {
