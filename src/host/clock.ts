@@ -9,6 +9,11 @@ export const systemClock: Clock = {
   now,
   at(deadline, action) {
     if (deadline === Infinity) return () => {}
+    if (deadline <= now()) {
+      // After the I/O of this turn and before its timers come round again: a millisecond would be long.
+      const soon = setImmediate(action)
+      return () => clearImmediate(soon)
+    }
     let timer: NodeJS.Timeout
     const wait = () => {
       const left = Math.ceil(deadline - now())

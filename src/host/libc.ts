@@ -10,6 +10,8 @@ export interface Libc {
   socket(domain: number, type: number, protocol: number): number
   bind(fd: number, address: Uint8Array): void
   close(fd: number): void
+  /** A second descriptor of the same socket. */
+  dup(fd: number): number
   setsockopt(fd: number, level: number, option: number, value: Uint8Array): void
   /** Fills `value` and gives the length that the kernel wrote. */
   getsockopt(fd: number, level: number, option: number, value: Uint8Array): number
@@ -47,15 +49,22 @@ export const SOCK_NONBLOCK = 0o4000
 export const SOCK_CLOEXEC = 0o2000000
 export const SOL_SOCKET = 1
 export const SO_REUSEADDR = 2
+export const SO_BINDTODEVICE = 25
 export const IPPROTO_IP = 0
 export const IPPROTO_TCP = 6
 export const IPPROTO_IPV6 = 41
 export const IP_TOS = 1
 export const IP_TTL = 2
+export const IP_MINTTL = 21
 export const IPV6_UNICAST_HOPS = 16
 export const IPV6_V6ONLY = 26
 export const IPV6_TCLASS = 67
+export const IPV6_MINHOPCOUNT = 73
 export const TCP_MD5SIG = 14
+export const TCP_MD5SIG_EXT = 32
+export const TCP_AO_ADD_KEY = 38
+export const TCP_AO_DEL_KEY = 39
+const F_DUPFD_CLOEXEC = 1030
 export const CLONE_NEWNET = 0x4000_0000
 
 let loaded: Libc | undefined
@@ -98,6 +107,7 @@ function load(): Libc {
   const socket = bound('int socket(int domain, int type, int protocol)')
   const bind = bound('int bind(int fd, void *address, uint32_t length)')
   const close = bound('int close(int fd)')
+  const fcntl = bound('int fcntl(int fd, int command, int from)')
   const setsockopt = bound('int setsockopt(int fd, int level, int option, void *value, uint32_t length)')
   const getsockopt = bound('int getsockopt(int fd, int level, int option, void *value, void *length)')
   const getsockname = bound('int getsockname(int fd, void *address, void *length)')
@@ -109,6 +119,7 @@ function load(): Libc {
     socket,
     bind: (fd, address) => void bind(fd, address, address.length),
     close: (fd) => void close(fd),
+    dup: (fd) => fcntl(fd, F_DUPFD_CLOEXEC, 0),
     setsockopt: (fd, level, option, value) => void setsockopt(fd, level, option, value, value.length),
     getsockopt: (fd, level, option, value) => {
       const length = Uint32Array.of(value.length)

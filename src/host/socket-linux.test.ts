@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { address, type Address, type IpVersion } from '#core/net/address.ts'
+import { address, addressBits, type Address, type IpVersion } from '#core/net/address.ts'
 import {
   IP_TOS,
   IP_TTL,
@@ -38,7 +38,7 @@ describe('a socket of Linux', { skip: process.platform !== 'linux' && 'needs Lin
 
     it(`deletes an MD5 key that was never set without complaint, IPv${version}`, () => {
       const fd = openSocket(version)
-      setMd5Key(fd, loopback, new Uint8Array())
+      setMd5Key(fd, loopback, addressBits(version), new Uint8Array())
       libc().close(fd)
     })
   }

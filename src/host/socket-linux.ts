@@ -1,24 +1,30 @@
 /** TCP sockets of Linux with the options that BGP asks for, as file descriptors. Each function throws SystemError. */
-import { addressBytes, versionOf, type Address, type IpVersion } from '#core/net/address.ts'
-import { md5KeyBytesMax } from '#core/net/tcp.ts'
+import { addressBits, addressBytes, versionOf, type Address, type IpVersion } from '#core/net/address.ts'
+import { md5KeyBytesMax, type AuthenticationKey } from '#core/net/tcp.ts'
 import {
   AF_INET,
   AF_INET6,
+  IP_MINTTL,
   IP_TOS,
   IP_TTL,
   IPPROTO_IP,
   IPPROTO_IPV6,
   IPPROTO_TCP,
+  IPV6_MINHOPCOUNT,
   IPV6_TCLASS,
   IPV6_UNICAST_HOPS,
   IPV6_V6ONLY,
+  SO_BINDTODEVICE,
   SO_REUSEADDR,
   SOCK_CLOEXEC,
   SOCK_NONBLOCK,
   SOCK_STREAM,
   SOL_SOCKET,
   SystemError,
+  TCP_AO_ADD_KEY,
+  TCP_AO_DEL_KEY,
   TCP_MD5SIG,
+  TCP_MD5SIG_EXT,
   libc,
 } from './libc.ts'
 
@@ -65,20 +71,88 @@ export function setTtl(fd: number, version: IpVersion, ttl: number): void {
   else setInteger(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, ttl)
 }
 
-/** Sets or replaces the TCP MD5 key for one neighbour (RFC 2385); an empty key deletes it. */
-export function setMd5Key(fd: number, address: Address, key: Uint8Array): void {
-  // struct tcp_md5sig: sockaddr_storage[128], flags u8, prefixlen u8, keylen u16, ifindex i32, key[80].
-  const bytes = new Uint8Array(216)
-  bytes.set(socketAddress(address, 0, 0), 0)
-  new DataView(bytes.buffer).setUint16(130, key.length, littleEndian)
-  bytes.set(key.subarray(0, md5KeyBytesMax), 136)
+/** Drops packets with a lower TTL or hop limit (RFC 5082 §3); 0: drops none. */
+export function setMinTtl(fd: number, version: IpVersion, ttl: number): void {
+  if (version === 4) setInteger(fd, IPPROTO_IP, IP_MINTTL, ttl)
+  else setInteger(fd, IPPROTO_IPV6, IPV6_MINHOPCOUNT, ttl)
+}
+
+/** Packets leave and come by this interface alone. */
+export function bindToInterface(fd: number, name: string): void {
+  libc().setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, new TextEncoder().encode(`${name}\0`))
+}
+
+/**
+ * Sets or replaces the TCP MD5 key (RFC 2385) for the neighbours whose addresses begin with `prefixLength` bits of
+ * `address`; the longest match counts. An empty key deletes it.
+ */
+export function setMd5Key(fd: number, address: Address, prefixLength: number, key: Uint8Array): void {
+  const single = prefixLength === addressBits(versionOf(address))
   try {
-    libc().setsockopt(fd, IPPROTO_TCP, TCP_MD5SIG, bytes)
+    // A kernel that knows no ranges still takes keys for one neighbour each.
+    const option = single ? TCP_MD5SIG : TCP_MD5SIG_EXT
+    libc().setsockopt(fd, IPPROTO_TCP, option, md5Signature(address, single ? undefined : prefixLength, key))
   } catch (error) {
     const alreadyGone = key.length === 0 && error instanceof SystemError && error.code === 'ENOENT'
     if (!alreadyGone) throw error
   }
 }
+
+/** Adds a TCP-AO key (RFC 5925 §3.1) for the neighbours whose addresses begin with `prefixLength` bits of `address`. */
+export function addAoKey(fd: number, address: Address, prefixLength: number, key: AuthenticationKey): void {
+  libc().setsockopt(fd, IPPROTO_TCP, TCP_AO_ADD_KEY, aoKeyToAdd(address, prefixLength, key))
+}
+
+export function deleteAoKey(fd: number, address: Address, prefixLength: number, keyId: number): void {
+  libc().setsockopt(fd, IPPROTO_TCP, TCP_AO_DEL_KEY, aoKeyToDelete(address, prefixLength, keyId))
+}
+
+/** struct tcp_md5sig: sockaddr_storage[128], flags u8, prefixlen u8, keylen u16, ifindex i32, key[80]. */
+function md5Signature(address: Address, prefixLength: number | undefined, key: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(216)
+  bytes.set(socketAddress(address, 0, 0), 0)
+  if (prefixLength !== undefined) {
+    bytes[128] = TCP_MD5SIG_FLAG_PREFIX
+    bytes[129] = prefixLength
+  }
+  new DataView(bytes.buffer).setUint16(130, key.length, littleEndian)
+  bytes.set(key.subarray(0, md5KeyBytesMax), 136)
+  return bytes
+}
+
+/**
+ * struct tcp_ao_add: sockaddr_storage[128], alg_name[64], ifindex i32, set_current:1 set_rnext:1 of u32, reserved u16,
+ * prefix u8, sndid u8, rcvid u8, maclen u8, keyflags u8, keylen u8, key[80].
+ */
+export function aoKeyToAdd(
+  address: Address,
+  prefixLength: number,
+  { keyId, algorithm, key }: AuthenticationKey,
+): Uint8Array {
+  const bytes = new Uint8Array(288)
+  bytes.set(socketAddress(address, 0, 0), 0)
+  // RFC 5926 §3.2: both leave 96 bits of code in the option.
+  bytes.set(new TextEncoder().encode(algorithm === 'hmac-sha-1-96' ? 'hmac(sha1)' : 'cmac(aes128)'), 128)
+  const octets = new TextEncoder().encode(key)
+  bytes.set([prefixLength, keyId, keyId, aoCodeBytes, 0, octets.length], 202)
+  bytes.set(octets.subarray(0, TCP_AO_MAXKEYLEN), 208)
+  return bytes
+}
+
+/**
+ * struct tcp_ao_del: sockaddr_storage[128], ifindex i32, set_current:1 set_rnext:1 del_async:1 of u32, reserved u16, prefix
+ * u8, sndid u8, rcvid u8, current_key u8, rnext u8, keyflags u8; padded to 8.
+ */
+export function aoKeyToDelete(address: Address, prefixLength: number, keyId: number): Uint8Array {
+  const bytes = new Uint8Array(144)
+  bytes.set(socketAddress(address, 0, 0), 0)
+  bytes.set([prefixLength, keyId, keyId], 138)
+  return bytes
+}
+
+const aoCodeBytes = 12
+const TCP_AO_MAXKEYLEN = 80
+const TCP_MD5SIG_FLAG_PREFIX = 1
 
 /** Every architecture that Node supports Linux on, except s390x. */
 const littleEndian = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1

@@ -1,19 +1,18 @@
 /** The connections and listeners of one speaker or router: performs what it asks for on a {@link Tcp} and tells it what came. */
 import type { BgpInput, ConnectionEnds, ConnectionId, Dial } from '#core/bgp/io.ts'
-import type { Address } from '#core/net/address.ts'
-import type { ListenHandlers, Tcp, TcpConnection, TcpListener } from '#core/net/tcp.ts'
+import type { ListenHandlers, Tcp, TcpConnection, TcpListener, TcpPassword } from '#core/net/tcp.ts'
 import type { VirtualClock } from './clock.ts'
 
 /** What happened. `instance` is the name under which `listen` was called. */
 export type ConnectionInput =
-  | Extract<BgpInput, { kind: 'dialed' | 'dialFailed' | 'received' | 'closed' }>
+  | Extract<BgpInput, { kind: 'dialed' | 'dialFailed' | 'received' | 'sendQueue' | 'closed' }>
   | { kind: 'accepted'; instance: string; connection: ConnectionId; ends: ConnectionEnds }
   | { kind: 'listenFailed'; instance: string; port: number; reason: string }
   | { kind: 'listening'; instance: string; port: number }
 
 export interface ListenRequest {
   port: number
-  passwords: { address: Address; password: string }[]
+  passwords: TcpPassword[]
 }
 
 /** As the real speaker's. */
@@ -99,6 +98,7 @@ export class Connections {
   #handlers(connection: ConnectionId) {
     return {
       received: (bytes: Uint8Array) => this.#tell({ kind: 'received', connection, bytes }),
+      sendQueue: (bytes: number) => this.#tell({ kind: 'sendQueue', connection, bytes }),
       closed: (reason: string) => {
         this.#open.delete(connection)
         this.#tell({ kind: 'closed', connection, reason })

@@ -1,6 +1,12 @@
 /** One end of a simulated TCP connection: what it sends waits in a queue until the network lets it through, in order. */
 import { versionOf, type Address } from '#core/net/address.ts'
-import type { ConnectionHandlers, TcpConnection, TcpEnds } from '#core/net/tcp.ts'
+import {
+  sendQueueHigh,
+  sendQueueLow,
+  type ConnectionHandlers,
+  type TcpConnection,
+  type TcpEnds,
+} from '#core/net/tcp.ts'
 import type { Host, Network } from './network.ts'
 
 /** RFC 6298 §2.4 asks for a second; Linux has 200 ms at least. It doubles up to {@link retryMsMax}. */
@@ -34,6 +40,10 @@ export class TcpEndpoint implements TcpConnection {
   #queue: Segment[] = []
   /** Sent and not arrived: everything that was queued when the flight before it had arrived. */
   #flight: Segment[] = []
+  /** Of the data in both. */
+  #unsentBytes = 0
+  /** More was queued than {@link sendQueueHigh}, and not yet again as little as {@link sendQueueLow}. */
+  #behind = false
   #retries = 0
   #finArrived = false
   #finReceived = false
@@ -70,10 +80,7 @@ export class TcpEndpoint implements TcpConnection {
   }
 
   get queuedBytes(): number {
-    let bytes = 0
-    for (const segment of [...this.#flight, ...this.#queue])
-      if (segment.kind === 'data') bytes += segment.bytes.length
-    return Math.max(0, bytes - sendBufferBytes)
+    return Math.max(0, this.#unsentBytes - sendBufferBytes)
   }
 
   start(handlers: ConnectionHandlers): void {
@@ -89,7 +96,11 @@ export class TcpEndpoint implements TcpConnection {
     for (let at = 0; at < bytes.length; at += segmentBytes) {
       this.#queue.push({ kind: 'data', bytes: bytes.slice(at, at + segmentBytes) })
     }
+    this.#unsentBytes += bytes.length
     this.#pump()
+    if (this.#behind || this.queuedBytes <= sendQueueHigh) return
+    this.#behind = true
+    this.#network.clock.after(0, () => this.#handlers?.sendQueue?.(this.queuedBytes))
   }
 
   close(): void {
@@ -134,6 +145,7 @@ export class TcpEndpoint implements TcpConnection {
     this.#handlers = undefined
     this.#queue = []
     this.#flight = []
+    this.#unsentBytes = 0
     this.#all.delete(this)
   }
 
@@ -159,8 +171,12 @@ export class TcpEndpoint implements TcpConnection {
       this.#flight = []
       this.#retries = 0
       this.#finArrived = flight.some(({ kind }) => kind === 'fin')
-      for (const segment of flight) this.#peer.#receive(segment)
+      for (const segment of flight) {
+        if (segment.kind === 'data') this.#unsentBytes -= segment.bytes.length
+        this.#peer.#receive(segment)
+      }
       this.#pump()
+      this.#tellProgress()
       this.#forgetIfDone()
     }
     const lost = () => {
@@ -173,6 +189,12 @@ export class TcpEndpoint implements TcpConnection {
       })
     }
     this.#network.carry(this.host, this.peerHost, bytes, arrive, lost)
+  }
+
+  #tellProgress(): void {
+    if (!this.#behind) return
+    if (this.queuedBytes <= sendQueueLow) this.#behind = false
+    this.#handlers?.sendQueue?.(this.queuedBytes)
   }
 
   #receive(segment: Segment): void {

@@ -3,7 +3,8 @@
  * random, retransmission as delay, resets from hosts that do not know the connection. Windows and congestion are left
  * out. `tests/contract/tcp.contract.ts` holds for it and for the real one alike.
  */
-import { versionOf, type Address } from '#core/net/address.ts'
+import { addressBits, versionOf, type Address } from '#core/net/address.ts'
+import { covers, lengthOf, prefixOf, type Prefix } from '#core/net/prefix.ts'
 import {
   md5KeyBytesMax,
   type DialHandlers,
@@ -14,6 +15,7 @@ import {
   type TcpEnds,
   type TcpListen,
   type TcpListener,
+  type TcpPassword,
 } from '#core/net/tcp.ts'
 import type { Host, Network } from './network.ts'
 import { TcpEndpoint, endsBetween } from './tcp-endpoint.ts'
@@ -21,11 +23,12 @@ import { TcpEndpoint, endsBetween } from './tcp-endpoint.ts'
 /** RFC 6298 §2: the first SYN is repeated after a second, then at doubled intervals. */
 const synRetryMs = 1_000
 
+const unset = Symbol('unset')
+
 interface Listener {
   addresses: Address[] | undefined
-  passwords: Map<Address, string>
-  /** Neighbours whose key could not be set. */
-  unset: Set<Address>
+  /** What segments of neighbours must be signed with; `unset`: the key could not be set. */
+  signatures: Map<Prefix, string | typeof unset>
   handlers: ListenHandlers
   own: OwnSockets
 }
@@ -110,7 +113,7 @@ export class SimulatedTcp {
     }
     const sendSyn = (attempt: number) => {
       stopRetrying = clock.after(synRetryMs * 2 ** attempt, () => sendSyn(attempt + 1))
-      this.#sendSyn(host, ends, options.password, {
+      this.#sendSyn(host, ends, signatureOf(options), {
         opened,
         refused: () => fail(`${where} refused the connection: nothing listens there`),
         wanted: () => pending,
@@ -124,7 +127,7 @@ export class SimulatedTcp {
   #sendSyn(
     host: Host,
     ends: TcpEnds,
-    password: string | undefined,
+    signature: string,
     outcome: { opened: (endpoint: TcpEndpoint) => void; refused: () => void; wanted: () => boolean },
   ): void {
     const target = this.#network.hostOf(ends.remoteAddress)
@@ -132,11 +135,12 @@ export class SimulatedTcp {
     this.#network.carry(host, target, 60, () => {
       const listener = this.#listeners.get(`${target.name} ${ends.remotePort}`)
       const listens = listener !== undefined && (listener.addresses?.includes(ends.remoteAddress) ?? true)
-      if (!listens || listener.unset.has(ends.localAddress)) {
+      const wanted = listens ? signatureWanted(listener, ends.localAddress) : undefined
+      if (!listens || wanted === unset) {
         this.#network.carry(target, host, 40, outcome.refused)
         return
       }
-      if (listener.passwords.get(ends.localAddress) !== password) return // RFC 2385 §4.1: dropped in silence
+      if (wanted !== signature) return // RFC 2385 §4.1: dropped in silence
       this.#network.carry(target, host, 60, () => {
         if (!outcome.wanted()) return
         const [near, far] = TcpEndpoint.pair(this.#network, host, target, ends, this.#endpoints)
@@ -161,7 +165,7 @@ export class SimulatedTcp {
     const port = options.port === 0 ? host.ephemeralPort() : options.port
     const key = `${host.name} ${port}`
     const { addresses } = options
-    const listener: Listener = { addresses, passwords: new Map(), unset: new Set(), handlers, own }
+    const listener: Listener = { addresses, signatures: new Map(), handlers, own }
     const missing = addresses?.find((address) => !host.has(address))
     const mistake = this.#listeners.has(key)
       ? `port ${port} is taken by another process`
@@ -174,16 +178,15 @@ export class SimulatedTcp {
     }
     const setPasswords = (passwords: TcpListen['passwords']) => {
       if (ended) return
-      listener.passwords.clear()
-      listener.unset.clear()
-      for (const { address, password } of passwords) {
-        const wrong = passwordMistake(password)
-        if (wrong === undefined) {
-          listener.passwords.set(address, password)
-          continue
-        }
-        listener.unset.add(address)
-        clock.after(0, () => ended || handlers.passwordFailed(address, wrong))
+      listener.signatures.clear()
+      for (const key of passwords) {
+        const { address, prefixLength = addressBits(versionOf(address)) } = key
+        const wrong = keyMistake(key)
+        listener.signatures.set(
+          prefixOf(address, prefixLength),
+          wrong === undefined ? signatureOf(key) : unset,
+        )
+        if (wrong !== undefined) clock.after(0, () => ended || handlers.passwordFailed(address, wrong))
       }
     }
     if (mistake) {
@@ -239,13 +242,32 @@ export class TcpProcess implements Tcp {
 /** What is wrong with a dial before a packet leaves. */
 function dialMistake(host: Host, options: TcpDial, source: Address | undefined): string | undefined {
   if (source !== undefined && !host.has(source)) return `this machine does not have the address ${source}`
-  return options.password === undefined ? undefined : passwordMistake(options.password)
+  return keyMistake(options)
 }
 
-function passwordMistake(password: string): string | undefined {
-  const bytes = utf8Length(password)
+type Keys = Pick<TcpPassword, 'password' | 'authenticationOption'>
+
+function keyMistake({ password, authenticationOption }: Keys): string | undefined {
+  const key = password ?? authenticationOption?.key
+  const bytes = key === undefined ? 1 : utf8Length(key)
   if (bytes >= 1 && bytes <= md5KeyBytesMax) return undefined
-  return `an MD5 password has 1 to ${md5KeyBytesMax} bytes and this one has ${bytes}`
+  const what = password === undefined ? 'a TCP-AO key' : 'an MD5 password'
+  return `${what} has 1 to ${md5KeyBytesMax} bytes and this one has ${bytes}`
+}
+
+/** Equal for keys of two ends that understand each other. */
+function signatureOf({ password, authenticationOption: option }: Keys): string {
+  return JSON.stringify([password, option?.keyId, option?.algorithm, option?.key])
+}
+
+/** Of the longest prefix that has one. */
+function signatureWanted(listener: Listener, address: Address): string | typeof unset {
+  let longest: Prefix | undefined
+  for (const prefix of listener.signatures.keys()) {
+    if (!covers(prefix, address)) continue
+    if (longest === undefined || lengthOf(prefix) > lengthOf(longest)) longest = prefix
+  }
+  return longest === undefined ? signatureOf({}) : listener.signatures.get(longest)!
 }
 
 function utf8Length(text: string): number {

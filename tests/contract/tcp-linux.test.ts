@@ -3,8 +3,9 @@ import { execFileSync } from 'node:child_process'
 import { after, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { address } from '#core/net/address.ts'
-import type { TcpListener } from '#core/net/tcp.ts'
+import type { TcpConnection, TcpListener } from '#core/net/tcp.ts'
 import { linuxTcp } from '#host/tcp-linux.ts'
+import { until } from '../until.testing.ts'
 import { enterPrivateNetns } from './private-netns.ts'
 import { tcpContract, type TcpWorld } from './tcp.contract.ts'
 
@@ -47,6 +48,45 @@ if ('unavailable' in netns) {
     listener.close()
   })
 
+  it('gives what is sent in one turn to the kernel together', async () => {
+    const chunks: number[] = []
+    const received = (_: number, bytes: Uint8Array) => void chunks.push(bytes.length)
+    await many(1, received, async ([client]) => {
+      for (let i = 0; i < 1000; i++) client!.send(new Uint8Array(30))
+      await until(() => chunks.reduce((sum, length) => sum + length, 0) === 30_000, 'all bytes')
+    })
+    assert.ok(chunks.length <= 3, `arrives in ${chunks.length} pieces`)
+  })
+
+  it('lets other work go on while much is read, and serves all connections', async () => {
+    const readMs = 2
+    const servings = new Map<number, number>()
+    let longestMs = 0
+    const connections = 12
+    await many(
+      connections,
+      (index) => {
+        servings.set(index, (servings.get(index) ?? 0) + 1)
+        for (const until = performance.now() + readMs; performance.now() < until;);
+      },
+      async (clients) => {
+        for (const client of clients) client.send(new Uint8Array(4_000_000))
+        let before = performance.now()
+        for (let turns = 0; turns < 80; turns++) {
+          await new Promise((resolve) => setImmediate(resolve))
+          const now = performance.now()
+          longestMs = Math.max(longestMs, now - before)
+          before = now
+        }
+      },
+    )
+    const counts = [...servings.values()]
+    assert.equal(counts.length, connections)
+    assert.ok(Math.max(...counts) <= 4 * Math.min(...counts), `served ${counts.join(', ')} times`)
+    // All have always something to read, which would be 24 ms and more in each turn.
+    assert.ok(longestMs < 20 * readMs, `a turn of ${longestMs} ms`)
+  })
+
   it('dials a link-local neighbour by its interface and says when it must be named', async () => {
     const tcp = linuxTcp()
     const failures: string[] = []
@@ -65,6 +105,46 @@ if ('unavailable' in netns) {
     assert.match(failures[1]!, /there is no network interface north/)
     assert.match(failures[2]!, /no answer from fe80::9 port 179 within 0.2 s/)
   })
+}
+
+/** `body` with that many connections; `received` is called for the accepted ones, by their number. */
+async function many(
+  count: number,
+  received: (index: number, bytes: Uint8Array) => void,
+  body: (clients: TcpConnection[]) => Promise<void>,
+): Promise<void> {
+  const tcp = linuxTcp()
+  const accepted: TcpConnection[] = []
+  const port = await new Promise<{ number: number; listener: TcpListener }>((resolve, reject) => {
+    const listener = tcp.listen(
+      { port: 0, passwords: [], addresses: [address('10.66.0.5')] },
+      {
+        listening: (number) => resolve({ number, listener }),
+        failed: (reason) => reject(new Error(reason)),
+        passwordFailed() {},
+        accepted: (connection) => {
+          const index = accepted.push(connection) - 1
+          return { received: (bytes) => received(index, bytes), closed() {} }
+        },
+      },
+    )
+  })
+  const clients: TcpConnection[] = []
+  for (let i = 0; i < count; i++) {
+    const dial = { address: address('10.66.0.5'), port: port.number, ttl: 64, timeoutMs: 5_000 }
+    const handlers = { received() {}, closed() {} }
+    await new Promise<void>((opened, reject) => {
+      const failed = (reason: string) => reject(new Error(reason))
+      clients.push(tcp.dial(dial, { ...handlers, opened: () => opened(), failed }))
+    })
+  }
+  await until(() => accepted.length === count, 'the connections')
+  try {
+    await body(clients)
+  } finally {
+    for (const connection of [...clients, ...accepted]) connection.close()
+    port.listener.close()
+  }
 }
 
 const privateNetwork: Omit<TcpWorld, 'left' | 'right' | 'until' | 'pass' | 'close'> = {

@@ -2,7 +2,17 @@
 import assert from 'node:assert/strict'
 import { describe, it, type TestContext } from 'node:test'
 import { parseAddress, type Address, type IpVersion } from '#core/net/address.ts'
-import type { ListenHandlers, Tcp, TcpConnection, TcpDial, TcpEnds, TcpListener } from '#core/net/tcp.ts'
+import {
+  sendQueueHigh,
+  sendQueueLow,
+  type ListenHandlers,
+  type Tcp,
+  type TcpConnection,
+  type TcpDial,
+  type TcpEnds,
+  type TcpListener,
+  type TcpPassword,
+} from '#core/net/tcp.ts'
 
 /** Two machines that reach each other; they may be the same one. */
 export interface TcpWorld {
@@ -88,6 +98,37 @@ function suite(version: IpVersion, open: () => Promise<TcpWorld>): void {
     await world.until(() => accepted.bytes() === sent.length, 'all bytes')
     assert.ok(Buffer.from(accepted.read()).equals(sent))
     assert.equal(client.connection.queuedBytes, 0)
+    finish(server, client, accepted)
+  })
+
+  test('says how much waits from falling behind until it has caught up, never inside send', async (world, network) => {
+    const server = await listening(world, network)
+    const { client, accepted } = await connected(world, network, server)
+    const { queued } = client
+    client.connection.send(pattern(sendQueueLow))
+    await world.until(() => accepted.bytes() === sendQueueLow, 'the first bytes')
+    assert.deepEqual(queued, [], 'nothing of what is little')
+    const shared = pattern(50_000)
+    for (let i = 0; i < 100; i++) client.connection.send(shared)
+    assert.deepEqual(queued, [])
+    await world.until(() => accepted.bytes() === sendQueueLow + 5_000_000, 'all bytes')
+    assert.ok(queued.length > 3, `${queued.length} reports`)
+    assert.ok(queued[0]! > sendQueueHigh, `first ${queued[0]}`)
+    for (const [i, bytes] of queued.slice(1).entries()) assert.ok(bytes < queued[i]!, 'each one less')
+    for (const bytes of queued.slice(0, -1))
+      assert.ok(bytes > sendQueueLow, 'the last one says that it is over')
+    assert.ok(queued.at(-1)! <= sendQueueLow, `last ${queued.at(-1)}`)
+    finish(server, client, accepted)
+  })
+
+  test('says nothing of what waits after close', async (world, network) => {
+    const server = await listening(world, network)
+    const { client, accepted } = await connected(world, network, server)
+    client.connection.send(pattern(5_000_000))
+    client.connection.close()
+    await world.until(() => accepted.closed.length > 0, 'the other end to be told')
+    assert.equal(accepted.bytes(), 5_000_000)
+    assert.deepEqual(client.queued, [])
     finish(server, client, accepted)
   })
 
@@ -275,6 +316,29 @@ function suite(version: IpVersion, open: () => Promise<TcpWorld>): void {
     finish(server, first.client, first.accepted, second.client, second.accepted)
   })
 
+  md5('has MD5 keys for ranges of neighbours, of which the longest match counts', async (world, network) => {
+    const [one, other] = network.left
+    const server = await listening(world, network, [
+      { address: one, prefixLength: version === 4 ? 24 : 64, password: 'range' },
+      { address: other, password: 'own' },
+    ])
+    const first = await connected(world, network, server, { password: 'range' })
+    const second = await connected(world, network, server, { sourceAddress: other, password: 'own' })
+    const plain = dialing(world, network, server.port, wrong)
+    const mistaken = dialing(world, network, server.port, {
+      ...wrong,
+      sourceAddress: other,
+      password: 'range',
+    })
+    await world.until(() => plain.failed.length + mistaken.failed.length === 2, 'the others to fail')
+    server.listener.setPasswords([{ address: other, password: 'own' }])
+    const third = await connected(world, network, server)
+    first.client.connection.send(Uint8Array.of(1))
+    await world.until(() => first.accepted.bytes() === 1, 'the first connection to go on')
+    for (const { client, accepted } of [first, second, third]) finish(client, accepted)
+    finish(server)
+  })
+
   md5('refuses an MD5 key that is too long, and the neighbour whose key it is', async (world, network) => {
     const server = await listening(world, network, key(network, 'x'.repeat(81)))
     await world.until(() => server.passwordFailed.length > 0, 'the complaint')
@@ -296,10 +360,12 @@ class Peer {
   readonly chunks: Uint8Array[] = []
   readonly failed: string[] = []
   readonly closed: string[] = []
+  readonly queued: number[] = []
   readonly handlers = {
     opened: (ends: TcpEnds) => void (this.ends = ends),
     failed: (reason: string) => void this.failed.push(reason),
     received: (bytes: Uint8Array) => void this.chunks.push(bytes),
+    sendQueue: (bytes: number) => void this.queued.push(bytes),
     closed: (reason: string) => void this.closed.push(reason),
   }
 
@@ -324,7 +390,7 @@ interface Server {
 function serving(
   world: TcpWorld,
   port: number,
-  passwords: { address: Address; password: string }[] = [],
+  passwords: TcpPassword[] = [],
   addresses?: Address[],
 ): Server {
   const server: Omit<Server, 'listener'> = { port: 0, connections: [], failed: [], passwordFailed: [] }
@@ -345,11 +411,7 @@ function serving(
   return Object.assign(server, { listener })
 }
 
-async function listening(
-  world: TcpWorld,
-  _network: Network,
-  passwords: { address: Address; password: string }[] = [],
-): Promise<Server> {
+async function listening(world: TcpWorld, _network: Network, passwords: TcpPassword[] = []): Promise<Server> {
   const server = serving(world, 0, passwords)
   await world.until(() => server.port > 0 || server.failed.length > 0, 'listening')
   assert.deepEqual(server.failed, [])

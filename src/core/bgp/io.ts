@@ -26,6 +26,8 @@ export interface ConnectionEnds {
    * over this connection.
    */
   localAddressOtherVersion?: Address
+  /** Of a connection between link-local addresses: the local interface. */
+  interface?: string
 }
 
 export type BgpInput =
@@ -40,8 +42,8 @@ export type BgpInput =
   /** Bytes arrived, in any cut. The speaker may keep the array. */
   | { kind: 'received'; connection: ConnectionId; bytes: Uint8Array }
   /**
-   * So many bytes wait to be taken by the kernel. Told when they become more than {@link sendQueueHigh}, at every progress
-   * after that, and when they are at most {@link sendQueueLow} again.
+   * So many bytes wait to be taken by the kernel. Told when they become more than `sendQueueHigh`, at every progress after
+   * that, and when they are at most `sendQueueLow` again.
    */
   | { kind: 'sendQueue'; connection: ConnectionId; bytes: number }
   /** A person or a program wants it: see {@link PeerCommand}. */
@@ -55,9 +57,8 @@ export type BgpInput =
   /** Time has passed. Any input does the timers' work too; this one does nothing else. */
   | { kind: 'tick' }
 
-/** @public Above this many queued bytes a neighbour gets no more UPDATEs until it has caught up to {@link sendQueueLow}. */
-export const sendQueueHigh = 512 * 1024
-export const sendQueueLow = 64 * 1024
+/** @public Above the first a neighbour gets no more UPDATEs until it has caught up to the second, in bytes. */
+export { sendQueueHigh, sendQueueLow } from '#core/net/tcp.ts'
 
 /**
  * `reset`: end the session and start anew. `refreshIn`: ask for all routes again (RFC 2918), or judge what is kept anew.

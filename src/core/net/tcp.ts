@@ -1,11 +1,16 @@
 /**
- * TCP as a BGP speaker needs it: source address, TTL and MD5 keys set before the first packet leaves. The contract only:
- * the real one is `host/tcp-linux.ts`, the simulator's `sim/tcp.ts`, both under `tests/contract/tcp.contract.ts`.
+ * TCP as a BGP speaker needs it: source address, TTL and keys set before the first packet leaves, and how much waits to be
+ * sent. The contract only: the real one is `host/tcp-linux.ts`, the simulator's `sim/tcp.ts`, both under
+ * `tests/contract/tcp.contract.ts`.
  */
 import type { Address } from './address.ts'
 
 /** Longest TCP MD5 key that Linux takes, in bytes (TCP_MD5SIG_MAXKEYLEN). */
 export const md5KeyBytesMax = 80
+
+/** Bytes that wait on a connection: above the first it is behind, and at most the second it has caught up. */
+export const sendQueueHigh = 512 * 1024
+export const sendQueueLow = 64 * 1024
 
 export interface Tcp {
   /** Opens a connection. Never throws: a failure of any kind arrives at `handlers.failed`. */
@@ -22,8 +27,12 @@ export interface TcpDial {
   interface?: string
   /** IP TTL or hop limit of packets sent, 1..255. */
   ttl: number
+  /** Packets with a lower TTL or hop limit are dropped, the answer to the first one too (RFC 5082 §3), 1..255. */
+  minTtl?: number
   /** TCP MD5 key (RFC 2385), at most {@link md5KeyBytesMax} of UTF-8. */
   password?: string
+  /** TCP-AO key (RFC 5925). The dial fails where the kernel knows none. */
+  authenticationOption?: AuthenticationKey
   /** After this the dial has failed. */
   timeoutMs: number
 }
@@ -32,7 +41,27 @@ export interface TcpListen {
   port: number
   /** Accept on these only; absent: on all addresses. */
   addresses?: Address[]
-  passwords: { address: Address; password: string }[]
+  passwords: TcpPassword[]
+}
+
+/** What connections from a neighbour, or from a range of them, must be signed with: one of the two. */
+export interface TcpPassword {
+  address: Address
+  /** The key is for all addresses that begin with so many bits of `address`; absent: for it alone. */
+  prefixLength?: number
+  /** TCP MD5 key (RFC 2385), at most {@link md5KeyBytesMax} of UTF-8. The longest match of several counts. */
+  password?: string
+  /** TCP-AO key (RFC 5925). */
+  authenticationOption?: AuthenticationKey
+}
+
+/** RFC 5925 §3.1 Master Key Tuple, with one identifier for both directions; algorithms as in RFC 5926 §3. */
+export interface AuthenticationKey {
+  /** 0..255. */
+  keyId: number
+  algorithm: 'hmac-sha-1-96' | 'aes-128-cmac-96'
+  /** 1..80 bytes of UTF-8. */
+  key: string
 }
 
 export interface TcpEnds {
@@ -42,11 +71,18 @@ export interface TcpEnds {
   remotePort: number
   /** An address of the other IP version on the interface that has the local address; not a link-local one. */
   localAddressOtherVersion?: Address
+  /** Of a connection between link-local addresses: the local interface. */
+  interface?: string
 }
 
 export interface ConnectionHandlers {
   /** Bytes in any cut. The receiver may keep the array. */
   received(bytes: Uint8Array): void
+  /**
+   * So many bytes wait to be taken by the kernel. Told when they have become more than {@link sendQueueHigh}, at every
+   * progress after that, and when they are at most {@link sendQueueLow} again. Never called inside `send`.
+   */
+  sendQueue?(bytes: number): void
   /** The connection ended otherwise than by an own `close`. Called once; nothing follows. */
   closed(reason: string): void
 }
@@ -61,8 +97,8 @@ export interface ListenHandlers {
   listening(port: number): void
   failed(reason: string): void
   /**
-   * The MD5 key for this neighbour could not be set; its connections are dropped until `setPasswords` sets one or leaves
-   * it out. The listener goes on.
+   * The key for this neighbour could not be set; its connections are dropped until `setPasswords` sets one or leaves it
+   * out. The listener goes on.
    */
   passwordFailed(address: Address, reason: string): void
   /** A connection came. The handlers given back are its own. */
@@ -70,18 +106,18 @@ export interface ListenHandlers {
 }
 
 export interface TcpConnection {
-  /** The caller no longer changes the array. */
+  /** What is sent in one turn leaves together. Arrays are not copied before that: nobody changes them any more. */
   send(bytes: Uint8Array): void
   /** Ends the connection after what was sent has gone out. No handler is called any more. */
   close(): void
-  /** IP TTL or hop limit of packets sent. */
-  setTtl(ttl: number): void
+  /** IP TTL or hop limit of packets sent, and the least that is accepted from now on; absent: any. */
+  setTtl(ttl: number, minTtl?: number): void
   /** Bytes sent and not yet taken by the kernel. */
   readonly queuedBytes: number
 }
 
 export interface TcpListener {
-  /** Replaces the MD5 keys without closing the sockets. */
-  setPasswords(passwords: { address: Address; password: string }[]): void
+  /** Replaces the keys without closing the sockets. Connections that are open keep theirs. */
+  setPasswords(passwords: TcpPassword[]): void
   close(): void
 }

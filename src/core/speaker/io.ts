@@ -1,6 +1,6 @@
 /** Inputs and outputs of a node's speaker. Connection inputs and outputs are those of `core/bgp/io.ts`. */
 import type { BgpEvent, BgpInput, ConnectionId, BgpOutput, ConnectionEnds } from '#core/bgp/io.ts'
-import type { Address } from '#core/net/address.ts'
+import type { TcpPassword } from '#core/net/tcp.ts'
 import type { Snapshot } from '#core/schema/snapshot.ts'
 
 export interface SpeakerConfig {
@@ -20,7 +20,10 @@ export type SpeakerInput =
   /** A port could not be listened on, e.g. because another process has it. The edge tries again by itself. */
   | { kind: 'listenFailed'; instance: string; port: number; reason: string }
   | { kind: 'listening'; instance: string; port: number }
-  | Extract<BgpInput, { kind: 'dialed' | 'dialFailed' | 'received' | 'closed' | 'shutdown' | 'tick' }>
+  | Extract<
+      BgpInput,
+      { kind: 'dialed' | 'dialFailed' | 'received' | 'sendQueue' | 'closed' | 'shutdown' | 'tick' }
+    >
 
 export type SpeakerOutput =
   | Exclude<BgpOutput, { kind: 'event' }>
@@ -33,6 +36,6 @@ export type SpeakerOutput =
 
 export interface Listen {
   port: number
-  /** TCP MD5 keys by neighbour address (RFC 2385). */
-  passwords: { address: Address; password: string }[]
+  /** Of neighbours and of ranges of them. */
+  passwords: TcpPassword[]
 }

@@ -1,0 +1,189 @@
+/**
+ * One TCP connection over a socket of Node. What is sent in one turn of the event loop leaves in few large writes, what
+ * the kernel does not take waits in a queue that is reported, and reading takes its turn with the other connections.
+ */
+import type net from 'node:net'
+import type { IpVersion } from '#core/net/address.ts'
+import { sendQueueHigh, sendQueueLow, type ConnectionHandlers, type TcpConnection } from '#core/net/tcp.ts'
+import { readInTurns, startReading } from './read-turn.ts'
+import { setMinTtl, setTtl } from './socket-linux.ts'
+import { explain } from './tcp-errors.ts'
+
+/** How long `close` waits for the other end to close too before it drops the connection. */
+const lingerMs = 5_000
+/** Most bytes given to the kernel at a time. A write reports nothing before all of it is taken: it is one progress. */
+const writeBytes = 256 * 1024
+/** Arrays up to this are copied together, which is cheaper than a list of them for the kernel. Longer ones never are. */
+const copiedBytes = 16 * 1024
+
+/** Where arrays were copied together, to be used again. */
+const spareBuffers: Uint8Array[] = []
+const spareBuffersMax = 16
+
+/** Have something to write at the end of this turn. */
+let unsent: Connection[] = []
+
+export class Connection implements TcpConnection {
+  readonly socket: net.Socket
+  readonly #version: IpVersion
+  #handlers: ConnectionHandlers | undefined
+  #closed = false
+  #failure: string | undefined
+  /** What the kernel was not given yet: from byte {@link #offset} of array {@link #first} on. */
+  #queue: Uint8Array[] = []
+  #first = 0
+  #offset = 0
+  /** Of the queue and of the write in progress. */
+  #queuedBytes = 0
+  #writing = false
+  #listed = false
+  /** More was queued than {@link sendQueueHigh}, and not yet again as little as {@link sendQueueLow}. */
+  #behind = false
+
+  /** `open` makes a socket that does not read yet, with the `onread` that it gets. What it throws is passed on. */
+  constructor(version: IpVersion, open: (onread: net.OnReadOpts) => net.Socket) {
+    this.#version = version
+    this.socket = open(
+      readInTurns(
+        () => this.socket,
+        // The receiver may keep what it gets.
+        (chunk) => this.#handlers?.received(chunk.slice()),
+      ),
+    )
+    this.socket.on('error', (error) => (this.#failure ??= explain(error)))
+    this.socket.on('close', () => {
+      const told = this.#handlers
+      this.#handlers = undefined
+      this.#forget()
+      told?.closed(this.#failure ?? 'the other end closed the connection')
+    })
+  }
+
+  /** Whom to tell from now on. */
+  attach(handlers: ConnectionHandlers): void {
+    if (!this.#closed) this.#handlers = handlers
+    startReading(this.socket)
+  }
+
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  get queuedBytes(): number {
+    return this.#queuedBytes
+  }
+
+  send(bytes: Uint8Array): void {
+    if (this.#closed || bytes.length === 0 || !this.socket.writable) return
+    this.#queue.push(bytes)
+    this.#queuedBytes += bytes.length
+    if (this.#listed) return
+    this.#listed = true
+    if (unsent.push(this) === 1) process.nextTick(flushAll)
+  }
+
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#handlers = undefined
+    if (this.socket.connecting) {
+      this.#forget()
+      this.socket.destroy()
+      return
+    }
+    // Half-closed and read on until the other end closes: a socket that is closed with unread bytes sends a reset, and
+    // the other end would lose the NOTIFICATION sent last.
+    this.#write()
+    this.#endWhenSent()
+    startReading(this.socket)
+    const linger = setTimeout(() => this.socket.destroy(), lingerMs)
+    linger.unref()
+    this.socket.once('close', () => clearTimeout(linger))
+  }
+
+  setTtl(ttl: number, minTtl?: number): void {
+    const fd = fdOf(this.socket)
+    if (fd < 0) return
+    setTtl(fd, this.#version, ttl)
+    setMinTtl(fd, this.#version, minTtl ?? 0)
+  }
+
+  /** The turn ends: what was sent in it leaves. */
+  flush(): void {
+    this.#listed = false
+    this.#write()
+    if (this.#behind || this.#queuedBytes <= sendQueueHigh) return
+    this.#behind = true
+    this.#handlers?.sendQueue?.(this.#queuedBytes)
+  }
+
+  /** Begins the next write, if none is in progress. */
+  #write(): void {
+    if (this.#writing || this.#first === this.#queue.length) return
+    this.#writing = true
+    const first = this.#queue[this.#first]!
+    if (first.length <= copiedBytes) return this.#writeTogether()
+    const part = first.subarray(this.#offset, this.#offset + writeBytes)
+    this.#offset += part.length
+    if (this.#offset === first.length) this.#advance()
+    this.socket.write(part, () => this.#written(part.length))
+  }
+
+  #writeTogether(): void {
+    const buffer = spareBuffers.pop() ?? new Uint8Array(writeBytes)
+    let length = 0
+    while (this.#first < this.#queue.length) {
+      const next = this.#queue[this.#first]!
+      if (next.length > copiedBytes || length + next.length > writeBytes) break
+      buffer.set(next, length)
+      length += next.length
+      this.#advance()
+    }
+    this.socket.write(buffer.subarray(0, length), () => {
+      if (spareBuffers.length < spareBuffersMax) spareBuffers.push(buffer)
+      this.#written(length)
+    })
+  }
+
+  #advance(): void {
+    this.#offset = 0
+    this.#first++
+    if (this.#first < this.#queue.length && this.#first < 1024) return
+    this.#queue.splice(0, this.#first)
+    this.#first = 0
+  }
+
+  /** Also of a write that failed. */
+  #written(length: number): void {
+    this.#writing = false
+    if (this.socket.destroyed) return
+    this.#queuedBytes -= length
+    this.#write()
+    this.#endWhenSent()
+    if (!this.#behind) return
+    if (this.#queuedBytes <= sendQueueLow) this.#behind = false
+    this.#handlers?.sendQueue?.(this.#queuedBytes)
+  }
+
+  #endWhenSent(): void {
+    if (this.#closed && !this.#writing && this.#first === this.#queue.length) this.socket.end()
+  }
+
+  #forget(): void {
+    this.#queue = []
+    this.#first = 0
+    this.#offset = 0
+    this.#queuedBytes = 0
+  }
+}
+
+/** Not part of Node's public interface, but stable since its first versions. −1: closed. */
+export function fdOf(socket: net.Socket | net.Server): number {
+  return (socket as unknown as { _handle?: { fd?: number } | null })._handle?.fd ?? -1
+}
+
+function flushAll(): void {
+  const connections = unsent
+  unsent = []
+  for (const connection of connections) connection.flush()
+}

@@ -1,0 +1,112 @@
+/** A listening port of Linux: one socket for each IP version, with keys that can be replaced while it listens. */
+import net from 'node:net'
+import { versionOf, type Address, type IpVersion } from '#core/net/address.ts'
+import type { ListenHandlers, TcpListen, TcpListener } from '#core/net/tcp.ts'
+import { SystemError, libc } from './libc.ts'
+import { boundPort, openListeningSocket } from './socket-linux.ts'
+import { Connection, fdOf } from './tcp-connection.ts'
+import { endsOf } from './tcp-ends.ts'
+import { explain } from './tcp-errors.ts'
+import { ListenerKeys } from './tcp-keys.ts'
+
+/** Connections that the kernel completes before the process takes them: 100 peers may come at once. */
+const backlog = 512
+
+export function listen(options: TcpListen, handlers: ListenHandlers): TcpListener {
+  let sockets: ListeningSocket[]
+  try {
+    sockets = openListeners(options)
+  } catch (error) {
+    const reason = explain(error, `port ${options.port}`)
+    process.nextTick(() => handlers.failed(reason))
+    return { setPasswords() {}, close() {} }
+  }
+  let waiting = sockets.length
+  let ended = false
+  const keys = new ListenerKeys(sockets, (address, reason) => {
+    if (!ended) handlers.passwordFailed(address, reason)
+  })
+  keys.replace(options.passwords)
+  const end = () => {
+    ended = true
+    for (const { server } of sockets) server.close()
+  }
+  for (const { server, fd, version, port } of sockets) {
+    server.on('connection', (socket) => {
+      const ends = endsOf(socket)
+      // Gone again before it could be taken, or its key is not the one that was asked for.
+      if (ended || ends === undefined || keys.missing(ends.remoteAddress)) {
+        socket.on('error', ignoreReset)
+        socket.resetAndDestroy()
+        return
+      }
+      const connection = accepted(socket, version)
+      connection.attach(handlers.accepted(connection, ends))
+    })
+    server.on('error', (error) => {
+      if (ended) return
+      end()
+      handlers.failed(explain(error, `port ${options.port}`))
+    })
+    server.once('listening', () => {
+      waiting--
+      if (waiting === 0 && !ended) handlers.listening(port)
+    })
+    server.listen({ fd }, backlog)
+  }
+  return {
+    setPasswords: (passwords) => {
+      if (!ended) keys.replace(passwords)
+    },
+    close: end,
+  }
+}
+
+interface ListeningSocket {
+  server: net.Server
+  fd: number
+  version: IpVersion
+  port: number
+}
+
+/** All of them or, by an exception, none. */
+function openListeners({ port, addresses }: TcpListen): ListeningSocket[] {
+  const opened: ListeningSocket[] = []
+  const open = (version: IpVersion, address: Address) => {
+    const fd = openListeningSocket(version, address, opened[0]?.port ?? port)
+    opened.push({ server: net.createServer({ pauseOnConnect: true }), fd, version, port: boundPort(fd) })
+  }
+  try {
+    if (addresses !== undefined) {
+      for (const address of addresses) open(versionOf(address), address)
+      return opened
+    }
+    open(4, '0.0.0.0' as Address)
+    try {
+      open(6, '::' as Address)
+    } catch (error) {
+      // A machine with IPv6 switched off still serves IPv4.
+      const off = ['EAFNOSUPPORT', 'EADDRNOTAVAIL']
+      if (!(error instanceof SystemError && off.includes(error.code))) throw error
+    }
+    return opened
+  } catch (error) {
+    for (const { fd } of opened) libc().close(fd)
+    throw error
+  }
+}
+
+/** The same connection on a socket that reads as all others do, which a server's own sockets cannot be told to. */
+function accepted(socket: net.Socket, version: IpVersion): Connection {
+  const fd = libc().dup(fdOf(socket))
+  socket.destroy()
+  const connection = new Connection(version, (onread) => {
+    const options = { fd, onread, readable: true, writable: true, pauseOnCreate: true }
+    return new net.Socket(options)
+  })
+  connection.socket.setNoDelay(true)
+  return connection
+}
+
+/** The peer may have reset a connection that is being dropped anyway. */
+function ignoreReset(): void {}
