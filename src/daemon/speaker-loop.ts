@@ -17,7 +17,7 @@ export interface SpeakerLoopOptions {
   listenAddresses?: Address[]
   /** Every event of every instance, as it happens. */
   event: (instance: string, event: BgpEvent) => void
-  /** The speaker's state may look different now. */
+  /** The speaker's state may look different now. Told at most every {@link tellMs}, and of the last change in any case. */
   stateChanged: () => void
   /** Something about a port or a password did not work: once each. */
   trouble: (message: string, about: Trouble) => void
@@ -40,6 +40,8 @@ interface Listening {
 const dialTimeoutMs = 15_000
 /** Between two tries to listen on a port that is taken. */
 const listenRetryMs = 1_000
+/** @public Time between two calls of `stateChanged`, in ms. */
+export const tellMs = 100
 /** How long the end waits for the last messages to leave. */
 const drainMs = 1_000
 
@@ -54,6 +56,8 @@ export class SpeakerLoop {
   #lastAccepted: ConnectionId = 0
   #deadline = Infinity
   #cancelTick: (() => void) | undefined
+  #toldAt = -Infinity
+  #cancelTell: (() => void) | undefined
   #stopped = false
 
   constructor(options: SpeakerLoopOptions) {
@@ -77,7 +81,7 @@ export class SpeakerLoop {
     }
     this.#busy = false
     this.#arm()
-    if (changed) this.#options.stateChanged()
+    if (changed) this.#tell()
   }
 
   /** Says goodbye on every session (Cease, Administrative Shutdown), and is done when that has left. */
@@ -86,6 +90,10 @@ export class SpeakerLoop {
     this.input({ kind: 'shutdown' })
     this.#stopped = true
     this.#cancelTick?.()
+    if (this.#cancelTell !== undefined) {
+      this.#cancelTell()
+      this.#options.stateChanged()
+    }
     const until = this.#options.clock.now() + drainMs
     while ([...this.#closing].some(({ queuedBytes }) => queuedBytes > 0)) {
       if (this.#options.clock.now() >= until) break
@@ -103,7 +111,7 @@ export class SpeakerLoop {
         this.#connections.get(output.connection)?.send(output.bytes)
         return
       case 'setTtl':
-        this.#connections.get(output.connection)?.setTtl(output.ttl)
+        this.#connections.get(output.connection)?.setTtl(output.ttl, output.minTtl)
         return
       case 'close': {
         const connection = this.#connections.get(output.connection)
@@ -141,6 +149,7 @@ export class SpeakerLoop {
   #handlers(connection: ConnectionId): ConnectionHandlers {
     return {
       received: (bytes) => this.input({ kind: 'received', connection, bytes }),
+      sendQueue: (bytes) => this.input({ kind: 'sendQueue', connection, bytes }),
       closed: (reason) => {
         this.#connections.delete(connection)
         this.input({ kind: 'closed', connection, reason })
@@ -199,14 +208,32 @@ export class SpeakerLoop {
     listening?.listener?.close()
   }
 
+  /** An alarm that is set for an earlier time stays: deadlines move on with every message, and few are ever reached. */
   #arm(): void {
     const deadline = this.speaker.nextDeadline()
-    if (deadline === this.#deadline) return
+    if (this.#deadline <= deadline) return
     this.#cancelTick?.()
     this.#deadline = deadline
     this.#cancelTick = this.#options.clock.at(deadline, () => {
       this.#deadline = Infinity
-      this.input({ kind: 'tick' })
+      if (this.speaker.nextDeadline() <= this.#options.clock.now()) this.input({ kind: 'tick' })
+      else this.#arm()
+    })
+  }
+
+  #tell(): void {
+    const { clock, stateChanged } = this.#options
+    if (this.#cancelTell !== undefined) return
+    const now = clock.now()
+    if (now - this.#toldAt >= tellMs) {
+      this.#toldAt = now
+      stateChanged()
+      return
+    }
+    this.#cancelTell = clock.at(this.#toldAt + tellMs, () => {
+      this.#cancelTell = undefined
+      this.#toldAt = clock.now()
+      stateChanged()
     })
   }
 

@@ -22,6 +22,8 @@ interface Running {
   bgp: Bgp
   config: InstanceConfig
   configText: string
+  /** Of `bgp`, kept here because it is asked for after every input to any instance. */
+  deadline: number
 }
 
 export class Speaker {
@@ -40,6 +42,8 @@ export class Speaker {
   /** What the plan was made of. */
   #snapshot: Snapshot | undefined
   #down = false
+  /** The call in progress has given an event, or changed something else that is shown. */
+  #changed = false
 
   constructor(config: SpeakerConfig) {
     this.#config = config
@@ -49,19 +53,16 @@ export class Speaker {
   /** `now` in milliseconds, never less than before. The outputs are to be performed in their order. */
   handle(input: SpeakerInput, now: number): SpeakerOutput[] {
     const outputs: SpeakerOutput[] = []
+    this.#changed = false
     if (!this.#down) this.#dispatch(input, now, outputs)
-    for (const [name, running] of this.#running) {
-      if (running.bgp.nextDeadline() <= now) this.#pass(name, { kind: 'tick' }, now, outputs)
-    }
-    const said = outputs.some(({ kind }) => kind === 'event')
-    if (said && !outputs.some(({ kind }) => kind === 'stateChanged')) outputs.push({ kind: 'stateChanged' })
+    if (this.#changed) outputs.push({ kind: 'stateChanged' })
     return outputs
   }
 
   /** When to call `handle` at the latest; `Infinity`: no need. */
   nextDeadline(): number {
     let deadline = Infinity
-    for (const { bgp } of this.#running.values()) deadline = Math.min(deadline, bgp.nextDeadline())
+    for (const running of this.#running.values()) if (running.deadline < deadline) deadline = running.deadline
     return deadline
   }
 
@@ -101,6 +102,7 @@ export class Speaker {
       }
       case 'dialed':
       case 'received':
+      case 'sendQueue':
         return this.#toConnection(input, now, outputs)
       case 'dialFailed':
       case 'closed':
@@ -108,10 +110,10 @@ export class Speaker {
         this.#connections.delete(input.connection)
         return
       case 'listening':
-        if (this.#listenFailures.delete(input.instance)) outputs.push({ kind: 'stateChanged' })
+        if (this.#listenFailures.delete(input.instance)) this.#changed = true
         return
       case 'listenFailed':
-        return this.#listenFailed(input, outputs)
+        return this.#listenFailed(input)
       case 'shutdown':
         for (const name of this.#running.keys()) this.#pass(name, { kind: 'shutdown' }, now, outputs)
         for (const instance of this.#listens.keys()) outputs.push({ kind: 'unlisten', instance })
@@ -119,6 +121,8 @@ export class Speaker {
         this.#down = true
         return
       case 'tick':
+        for (const [name, { deadline }] of this.#running)
+          if (deadline <= now) this.#pass(name, input, now, outputs)
         return
     }
   }
@@ -141,7 +145,7 @@ export class Speaker {
       this.#configure(config, now, outputs)
       this.#listen(config, outputs)
     }
-    outputs.push({ kind: 'stateChanged' })
+    this.#changed = true
   }
 
   #configure(config: InstanceConfig, now: number, outputs: SpeakerOutput[]): void {
@@ -150,7 +154,7 @@ export class Speaker {
     if (known?.configText === configText) return
     if (known === undefined) {
       const bgp = new Bgp(new Prng(this.#random.u32()), this.#numbers)
-      this.#running.set(config.name, { bgp, config, configText })
+      this.#running.set(config.name, { bgp, config, configText, deadline: Infinity })
     } else {
       known.config = config
       known.configText = configText
@@ -185,13 +189,13 @@ export class Speaker {
     outputs.push({ kind: 'listen', instance: name, listen })
   }
 
-  #listenFailed(input: Extract<SpeakerInput, { kind: 'listenFailed' }>, outputs: SpeakerOutput[]): void {
+  #listenFailed(input: Extract<SpeakerInput, { kind: 'listenFailed' }>): void {
     const { instance, port, reason } = input
     const known = this.#listenFailures.get(instance)
     if (this.#listens.get(instance)?.port !== port) return
     if (known?.reason === reason && known.port === port) return
     this.#listenFailures.set(instance, { port, reason })
-    outputs.push({ kind: 'stateChanged' })
+    this.#changed = true
   }
 
   #toConnection(
@@ -205,12 +209,18 @@ export class Speaker {
   }
 
   #pass(instance: string, input: BgpInput, now: number, outputs: SpeakerOutput[]): void {
-    const { bgp } = present(this.#running.get(instance), `instance ${instance}`)
-    for (const output of bgp.handle(input, now)) {
+    const running = present(this.#running.get(instance), `instance ${instance}`)
+    for (const output of running.bgp.handle(input, now)) {
+      if (output.kind === 'event') {
+        outputs.push({ ...output, instance })
+        this.#changed = true
+        continue
+      }
       if (output.kind === 'dial') this.#connections.set(output.connection, instance)
       if (output.kind === 'close') this.#connections.delete(output.connection)
-      outputs.push(output.kind === 'event' ? { ...output, instance } : output)
+      outputs.push(output)
     }
+    running.deadline = running.bgp.nextDeadline()
   }
 
   #problems(): Problem[] {
