@@ -76,7 +76,7 @@ export function parseRouterFile(text: string, path: string): Result<KubeObject[]
     if (type?.dialect !== 'native' || type.spec === undefined) {
       problem(
         `${resource.apiVersion} ${resource.kind} is nothing that a router obeys`,
-        'it obeys BGPInstance, BGPPeer and BGPAdvertisement of herald.dev/v1alpha1, and Secret',
+        'it obeys BGPInstance, BGPPeer, BGPPeerGroup, BGPAdvertisement and RoutePolicy of herald.dev/v1alpha1, and Secret',
       )
       continue
     }

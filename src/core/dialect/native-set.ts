@@ -6,6 +6,7 @@ import type { BGPInstance } from '#core/schema/bgp-instance.ts'
 import type { BGPPeerGroup } from '#core/schema/bgp-peer-group.ts'
 import type { BGPPeer } from '#core/schema/bgp-peer.ts'
 import { refOf, type KubeObject } from '#core/schema/object.ts'
+import type { RoutePolicy } from '#core/schema/route-policy.ts'
 
 /** A native resource with the object that it was made from: itself, or a foreign one whose status and events report on it. */
 export interface Derived<T> {
@@ -35,13 +36,14 @@ export interface NativeSet {
   peers: Derived<BGPPeer>[]
   groups: Derived<BGPPeerGroup>[]
   advertisements: Derived<BGPAdvertisement>[]
+  policies: Derived<RoutePolicy>[]
   /** In canonical order. Conflicts between pools are among them. */
   problems: Problem[]
 }
 
 /** A set with nothing in it, to be filled. */
 export function emptyNativeSet(): NativeSet {
-  return { pools: [], instances: [], peers: [], groups: [], advertisements: [], problems: [] }
+  return { pools: [], instances: [], peers: [], groups: [], advertisements: [], policies: [], problems: [] }
 }
 
 /** The object and field in which users said what is at `path` in the resource. */

@@ -11,6 +11,7 @@ import type { BGPPeerGroup } from '#core/schema/bgp-peer-group.ts'
 import type { BGPPeer } from '#core/schema/bgp-peer.ts'
 import { refOf, type KubeObject } from '#core/schema/object.ts'
 import { typeOf, type ResourceType } from '#core/schema/resource-type.ts'
+import type { RoutePolicy } from '#core/schema/route-policy.ts'
 import type { Snapshot } from '#core/schema/snapshot.ts'
 import { parseSpec } from '#core/schema/validate.ts'
 import { compareAge } from './age.ts'
@@ -35,7 +36,7 @@ export function nativeSet(snapshot: Snapshot, dialects: readonly string[]): Nati
   set.pools = settlePools(set.pools)
   for (const { conflict } of set.pools) if (conflict !== undefined) set.problems.push(conflict)
   set.problems.push(...unknownNames(set))
-  for (const list of [set.pools, set.instances, set.peers, set.groups, set.advertisements])
+  for (const list of [set.pools, set.instances, set.peers, set.groups, set.advertisements, set.policies])
     list.sort(compareNames)
   set.problems = canonicalProblems(set.problems)
   return set
@@ -116,6 +117,7 @@ function addResources(set: NativeSet, more: NativeSet): void {
   set.peers.push(...more.peers)
   set.groups.push(...more.groups)
   set.advertisements.push(...more.advertisements)
+  set.policies.push(...more.policies)
   set.problems.push(...more.problems)
 }
 
@@ -133,6 +135,9 @@ function addNative(set: NativeSet, resource: KubeObject): void {
       break
     case 'BGPPeerGroup':
       set.groups.push({ resource: resource as BGPPeerGroup, source: resource })
+      break
+    case 'RoutePolicy':
+      set.policies.push({ resource: resource as RoutePolicy, source: resource })
       break
     case 'BGPAdvertisement':
       set.advertisements.push({ resource: resource as BGPAdvertisement, source: resource })

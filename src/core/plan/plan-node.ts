@@ -18,6 +18,7 @@ import type { Snapshot } from '#core/schema/snapshot.ts'
 import type { InstancePlan, NodePlan } from './node-plan.ts'
 import type { PlanContext } from './plan-context.ts'
 import { planPeers, type PlannedPeer } from './plan-peers.ts'
+import { policiesOf } from './plan-policies.ts'
 import { planRoutes } from './plan-routes.ts'
 import { routerIdOf } from './router-id.ts'
 import { serviceViews } from './service-view.ts'
@@ -72,6 +73,9 @@ function planInstance(context: PlanContext, instance: Derived<BGPInstance>): Ins
   const { peers, peerReasons } = planPeers(context, instance, asn)
   if (listenPort === undefined) problems.push(...waitingInVain(instance, peers, node))
   const { routes, routeReasons, withheld } = planRoutes(context, instance, peers)
+  const all = peers.map(({ config }) => (config.kind === 'peer' ? config.peer : config.range.template))
+  const chains = all.flatMap(({ importPolicy, exportPolicy }) => [importPolicy, exportPolicy])
+  const policies = policiesOf(context.set, chains)
   const ranges = peers.flatMap(({ config }) => (config.kind === 'range' ? config.range : []))
   return {
     config: {
@@ -82,6 +86,7 @@ function planInstance(context: PlanContext, instance: Derived<BGPInstance>): Ins
       peers: peers.flatMap(({ config }) => (config.kind === 'peer' ? config.peer : [])),
       routes,
       ...(ranges.length > 0 && { listenRanges: ranges }),
+      ...(policies.length > 0 && { policies }),
       ...speakerSettings(spec, override),
     },
     source: refOf(instance.source),

@@ -13,6 +13,7 @@ import { refOf, selectorMatches } from '#core/schema/object.ts'
 import { peerConfigOf } from './peer-config.ts'
 import { withGroup } from './peer-spec.ts'
 import type { PlanContext } from './plan-context.ts'
+import { policyChains } from './plan-policies.ts'
 
 /** One neighbour, or all that connect from one range. */
 export interface PlannedPeer {
@@ -57,8 +58,11 @@ export function planPeers(
       }
       taken.set(place.key, derived)
       const why = [reasonFrom(derived, place.path, ...placeReason(place))]
+      const { chains, problems } = policyChains(context.set, derived, why)
+      context.problems.push(...problems.map((each) => ({ ...each, nodes: [context.node.metadata.name] })))
       const settings = {
         ...peerConfigOf(context, derived, asn, why),
+        ...chains,
         ...(problem !== undefined && { heldDown: problem.message }),
       }
       peers.push(planned(derived, place, settings))

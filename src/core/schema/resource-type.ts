@@ -9,6 +9,7 @@ import { ciliumBGPPeeringPolicySpecSchema } from './cilium/bgp-peering-policy.ts
 import { ciliumLoadBalancerIPPoolSpecSchema } from './cilium/load-balancer-ip-pool.ts'
 import { nodeStateStatusSchema } from './node-state.ts'
 import type { KubeObject } from './object.ts'
+import { routePolicySpecSchema } from './route-policy.ts'
 import { conditionsStatusSchema } from './status.ts'
 
 export interface ResourceType {
@@ -120,6 +121,17 @@ export const resourceTypes: readonly ResourceType[] = [
     singular: 'bgpadvertisement',
     shortNames: ['bgpad'],
     spec: bgpAdvertisementSpecSchema,
+    status: conditionsStatusSchema,
+    columns: [age],
+  },
+  {
+    ...native,
+    kind: 'RoutePolicy',
+    description: 'What is done with routes that come in from neighbours or go out to them',
+    plural: 'routepolicies',
+    singular: 'routepolicy',
+    shortNames: ['rpol'],
+    spec: routePolicySpecSchema,
     status: conditionsStatusSchema,
     columns: [age],
   },

@@ -210,6 +210,54 @@ const nativeCases: { name: string; kind: string; spec: unknown; fields: string[]
     spec: { address: '10.0.0.1', asn: 1, timers: { holdTimeSeconds: 2, keepaliveSeconds: 1 } },
     fields: ['spec.timers.holdTimeSeconds'],
   },
+  { name: 'no statement', kind: 'RoutePolicy', spec: { statements: [] }, fields: [] },
+  {
+    name: 'mistakes in matches',
+    kind: 'RoutePolicy',
+    spec: {
+      sets: { prefixes: [{ name: 'a', entries: [{ prefix: '10.0.0.0/8', minLength: 7 }] }] },
+      statements: [
+        { match: { communities: { entries: ['65536:1'], regexes: ['('] } } },
+        { match: { prefixes: { entries: [{ prefix: 'fd00::/8', minLength: 24, maxLength: 16 }] } } },
+        { match: { asPath: { entries: [{ regex: '[', contains: [1] }, {}] } } },
+      ],
+    },
+    fields: [
+      'spec.sets.prefixes[0].entries[0].minLength',
+      'spec.statements[0].match.communities.entries[0]',
+      'spec.statements[0].match.communities.regexes[0]',
+      'spec.statements[1].match.prefixes.entries[0].maxLength',
+      'spec.statements[2].match.asPath.entries[0].regex',
+      'spec.statements[2].match.asPath.entries[0]',
+      'spec.statements[2].match.asPath.entries[1]',
+    ],
+  },
+  {
+    name: 'sets that do not exist or exist twice',
+    kind: 'RoutePolicy',
+    spec: {
+      sets: { asPaths: [{ name: 'a' }, { name: 'a' }] },
+      statements: [{ match: { prefixes: { set: 'a' }, asPath: { set: 'a' } } }],
+    },
+    fields: ['spec.statements[0].match.prefixes.set', 'spec.sets.asPaths[1].name'],
+  },
+  {
+    name: 'mistakes in actions',
+    kind: 'RoutePolicy',
+    spec: {
+      statements: [
+        { set: { med: { set: 1, add: 1 } } },
+        { set: { nextHop: 'other' } },
+        { set: { prepend: { asn: 0 } }, then: 'deny' },
+      ],
+    },
+    fields: [
+      'spec.statements[0].set.med',
+      'spec.statements[1].set.nextHop',
+      'spec.statements[2].set.prepend.asn',
+      'spec.statements[2].then',
+    ],
+  },
   { name: 'no AS number', kind: 'BGPPeer', spec: { address: '10.0.0.1' }, fields: ['spec.asn'] },
   { name: 'neither address nor range', kind: 'BGPPeer', spec: { asn: 1 }, fields: ['spec.address'] },
   {
