@@ -117,6 +117,7 @@ const speaker: SpeakerView = {
   peers: () => [status],
   routes: (_instance, _table, { family, peer }) =>
     family === 'ipv4/unicast' && peer === 'bird' ? [entry] : [],
+  rpkiCaches: () => [],
   subscribe: () => () => {},
 }
 

@@ -18,10 +18,12 @@ import {
   listSchema,
   peerRowSchema,
   routeRowSchema,
+  rpkiRowSchema,
   type List,
   type PeerRow,
   type RouteQuery,
   type RouteRow,
+  type RpkiRow,
   type ServiceRow,
   type Version,
 } from './contract/contract.ts'
@@ -48,6 +50,7 @@ export function clusterBackend(view: ClusterView): ApiBackend {
     subscribe: (changed) => view.subscribe(changed),
     peers: () => gather(view, '/v1/peers', peerRowSchema, fallbackPeers),
     routes: (query) => routes(view, query),
+    rpki: () => gather(view, '/v1/rpki', rpkiRowSchema, () => []),
     services: async () => {
       const { items, warnings } = await gather(view, '/v1/peers', peerRowSchema, fallbackPeers)
       return { items: serviceRows(view.services(), view.plans(), items), warnings }
@@ -65,10 +68,10 @@ async function routes(view: ClusterView, query: RouteQuery): Promise<List<RouteR
 }
 
 /** One list of what all speakers answer; for those that do not, what `fallback` makes of their last NodeState. */
-async function gather<T extends PeerRow | RouteRow>(
+async function gather<T extends PeerRow | RouteRow | RpkiRow>(
   view: Pick<ClusterView, 'nodeStates'>,
   path: string,
-  row: typeof peerRowSchema | typeof routeRowSchema,
+  row: typeof peerRowSchema | typeof routeRowSchema | typeof rpkiRowSchema,
   fallback: (state: NodeState) => T[],
 ): Promise<List<T>> {
   const answers = await Promise.all(

@@ -4,8 +4,9 @@ import { communityText, largeCommunityText } from '#core/net/community.ts'
 import type { PathAttributes } from '#core/bgp/attributes.ts'
 import type { PeerStatus, RouteEntry } from '#core/bgp/io.ts'
 import type { Reason } from '#core/lib/reason.ts'
+import type { CacheStatus } from '#core/rpki/rpki.ts'
 import type { InstancePlan } from '#core/plan/node-plan.ts'
-import type { PeerRow, RouteRow } from './contract/contract.ts'
+import type { PeerRow, RouteRow, RpkiRow } from './contract/contract.ts'
 
 /** Session states in the words of the contract. */
 export const stateNames = {
@@ -36,6 +37,20 @@ export function peerRow(node: string, instance: string, status: PeerStatus, reas
     lastError:
       status.lastError === undefined ? undefined : { ...status.lastError, at: rfc3339(status.lastError.at) },
     reasons,
+  }
+}
+
+/** One RPKI cache of an instance. */
+export function rpkiRow(node: string, instance: string, status: CacheStatus): RpkiRow {
+  const { records, updatedAt, expiresAt, lastError, ...rest } = status
+  return {
+    node,
+    instance,
+    ...rest,
+    ...records,
+    updatedAt: updatedAt === undefined ? undefined : rfc3339(updatedAt),
+    expiresAt: expiresAt === undefined ? undefined : rfc3339(expiresAt),
+    lastError: lastError === undefined ? undefined : { ...lastError, at: rfc3339(lastError.at) },
   }
 }
 

@@ -13,6 +13,7 @@ import {
   type PeerRow,
   type RouteQuery,
   type RouteRow,
+  type RpkiRow,
   type ServiceRow,
   type Version,
 } from './contract/contract.ts'
@@ -22,6 +23,8 @@ export interface ApiBackend {
   version(): Version
   peers(): List<PeerRow> | Promise<List<PeerRow>>
   routes(query: RouteQuery): List<RouteRow> | Promise<List<RouteRow>>
+  /** Caches of validated route origins. */
+  rpki(): List<RpkiRow> | Promise<List<RpkiRow>>
   /** Absent: this role knows of no Services. */
   services?(): List<ServiceRow> | Promise<List<ServiceRow>>
   /** Calls back after anything that the lists show may have changed, until the function given back is called. */
@@ -70,6 +73,7 @@ export function apiRoutes(backend: ApiBackend): Hono {
     }
     return answer(c, backend, () => backend.routes(query.data))
   })
+  app.get('/v1/rpki', (c) => answer(c, backend, () => backend.rpki()))
   app.get('/v1/services', (c) => {
     if (backend.services === undefined) {
       const hint = `ask the controller: --server unix:${defaultSockets.whole}`

@@ -3,8 +3,9 @@ import { families, type Family } from '#core/bgp/family.ts'
 import type { PeerStatus, RouteEntry, RouteTable } from '#core/bgp/io.ts'
 import type { NodePlan } from '#core/plan/node-plan.ts'
 import type { Prefix } from '#core/net/prefix.ts'
-import type { PeerRow, RouteQuery, RouteRow, RouteView, Version } from './contract/contract.ts'
-import { peerRow, routeRow } from './rows.ts'
+import type { CacheStatus } from '#core/rpki/rpki.ts'
+import type { PeerRow, RouteQuery, RouteRow, RouteView, RpkiRow, Version } from './contract/contract.ts'
+import { peerRow, routeRow, rpkiRow } from './rows.ts'
 import type { ApiBackend } from './server.ts'
 
 /** What a speaker gives to see. */
@@ -20,6 +21,8 @@ export interface SpeakerView {
     table: RouteTable,
     filter: { family?: Family; peer?: string; prefix?: Prefix },
   ): RouteEntry[]
+  /** RPKI caches of one instance. */
+  rpkiCaches(instance: string): CacheStatus[]
   subscribe(changed: () => void): () => void
 }
 
@@ -35,6 +38,7 @@ export function speakerBackend(view: SpeakerView): ApiBackend {
     version: () => view.version,
     subscribe: (changed) => view.subscribe(changed),
     peers: () => ({ items: peerRows(view), warnings: [] }),
+    rpki: () => ({ items: rpkiRows(view), warnings: [] }),
     routes: (query) => ({ items: routeRows(view, query), warnings: [] }),
   }
 }
@@ -45,6 +49,12 @@ function peerRows(view: SpeakerView): PeerRow[] {
     view
       .peers(config.name)
       .map((status) => peerRow(view.node, config.name, status, peerReasons[status.peer] ?? [])),
+  )
+}
+
+function rpkiRows(view: SpeakerView): RpkiRow[] {
+  return (view.plan()?.instances ?? []).flatMap(({ config }) =>
+    view.rpkiCaches(config.name).map((status) => rpkiRow(view.node, config.name, status)),
   )
 }
 

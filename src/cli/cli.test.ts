@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import type { PeerRow, RouteRow, ServiceRow } from '#api/contract/contract.ts'
+import type { PeerRow, RouteRow, RpkiRow, ServiceRow } from '#api/contract/contract.ts'
 import { serveApi, type ApiBackend } from '#api/server.ts'
 import { Failure } from './failure.ts'
 import { runProgram, type Actions } from './program.ts'
@@ -65,10 +65,28 @@ const service: ServiceRow = {
   ],
 }
 
+const cache: RpkiRow = {
+  node: 'kind-worker',
+  instance: 'edge',
+  address: '2001:db8::7',
+  port: 323,
+  preference: 1,
+  state: 'idle',
+  used: true,
+  version: 1,
+  sessionId: 7,
+  serial: 42,
+  ipv4: 400_000,
+  ipv6: 90_000,
+  updatedAt: new Date(now - 65_000).toISOString(),
+  lastError: { at: new Date(now).toISOString(), direction: 'local', message: 'connection closed: reset' },
+}
+
 const backend: ApiBackend = {
   version: () => ({ version: '1', role: 'controller' }),
   peers: () => ({ items: [peer({})], warnings: ['kind-worker2 does not answer'] }),
   routes: ({ view }) => ({ items: view === 'available' ? [route] : [], warnings: [] }),
+  rpki: () => ({ items: [cache], warnings: [] }),
   services: () => ({ items: [service], warnings: [] }),
   subscribe: () => () => {},
 }
@@ -102,6 +120,28 @@ async function withServer(body: (server: string) => Promise<void>): Promise<void
     rmSync(dir, { recursive: true })
   }
 }
+
+test('RPKI caches show whose data counts and how old it is; wide, why one was lost', async () => {
+  await withServer(async (server) => {
+    const { out } = await run(['get', 'rpki', '-o', 'wide'], server)
+    const [header, row] = out.split('\n').map((line) => line.split(/ {2,}/))
+    assert.deepEqual(header?.slice(0, 8), [
+      'Node',
+      'Instance',
+      'Cache',
+      'State',
+      'Used',
+      'IPv4',
+      'IPv6',
+      'Updated',
+    ])
+    assert.equal(
+      row?.join('|'),
+      'kind-worker|edge|[2001:db8::7]:323|idle|yes|400000|90000|1m5s ago|1|1|7|42|connection closed: reset',
+    )
+    assert.equal((await run(['get', 'rpki', '--node', 'other'], server)).err, 'Nothing found.')
+  })
+})
 
 test('peers look as cilium bgp peers prints them', () => {
   const idle = peer({ address: '172.18.0.11', asn: 65001, state: 'active', since: undefined })

@@ -6,16 +6,18 @@ import {
   listSchema,
   peerRowSchema,
   routeRowSchema,
+  rpkiRowSchema,
   serviceRowSchema,
   type List,
   type PeerRow,
   type RouteQuery,
+  type RpkiRow,
   type ServiceRow,
 } from '#api/contract/contract.ts'
 import { parsePrefix } from '#core/net/prefix.ts'
 import { exitCodes, Failure } from './failure.ts'
 import type { Terminal } from './terminal.ts'
-import { peersTable, routesTable, servicesTable } from './views.ts'
+import { peersTable, routesTable, rpkiTable, servicesTable } from './views.ts'
 
 export const outputFormats = ['table', 'wide', 'json', 'yaml'] as const
 export type OutputFormat = (typeof outputFormats)[number]
@@ -46,6 +48,18 @@ export async function getRoutes(options: GetOptions, query: RouteQuery, terminal
   )
   await show(options, `/v1/routes?${parameters.toString()}`, routeRowSchema, terminal, (rows, wide) =>
     routesTable(rows, query.view, terminal.now(), wide),
+  )
+}
+
+export function getRpki(options: GetOptions & { node?: string }, terminal: Terminal): Promise<void> {
+  const wanted = (row: RpkiRow) => options.node === undefined || row.node === options.node
+  return show(
+    options,
+    '/v1/rpki',
+    rpkiRowSchema,
+    terminal,
+    (rows, wide) => rpkiTable(rows, terminal.now(), wide),
+    wanted,
   )
 }
 

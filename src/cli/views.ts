@@ -1,5 +1,5 @@
 /** The lists of the contract as tables: pure functions from rows to text. */
-import type { PeerRow, RouteRow, RouteView, ServiceRow } from '#api/contract/contract.ts'
+import type { PeerRow, RouteRow, RouteView, RpkiRow, ServiceRow } from '#api/contract/contract.ts'
 import { compareText } from '#core/lib/order.ts'
 import { showObject, type Reason } from '#core/lib/reason.ts'
 import { urlHost } from '#core/net/address.ts'
@@ -75,6 +75,30 @@ export function routesTable(
   return renderTable(header, rows)
 }
 
+/** One row per RPKI cache, those of a node and instance together. `wide` adds the session's numbers. */
+export function rpkiTable(caches: readonly RpkiRow[], now: number, wide: boolean): string {
+  const header = ['Node', 'Instance', 'Cache', 'State', 'Used', 'IPv4', 'IPv6', 'Updated']
+  if (wide) header.push('Preference', 'Version', 'Session', 'Serial', 'Last Error')
+  const rows = caches.map((cache) => {
+    const row = [
+      cache.node,
+      cache.instance,
+      `${urlHost(cache.address)}:${cache.port}`,
+      cache.state,
+      cache.used ? 'yes' : 'no',
+      String(cache.ipv4),
+      String(cache.ipv6),
+      cache.updatedAt === undefined ? '' : `${goDuration(now - Date.parse(cache.updatedAt))} ago`,
+    ]
+    if (wide) {
+      const numbers = [cache.preference, cache.version, cache.sessionId, cache.serial]
+      row.push(...numbers.map((number) => (number === undefined ? '' : String(number))), lastError(cache))
+    }
+    return row
+  })
+  return renderTable(header, rows)
+}
+
 /** One row per Service: addresses, where it is announced, and the reason that matters most; `wide`: all. */
 export function servicesTable(services: readonly ServiceRow[], wide: boolean): string {
   const header = ['NAMESPACE', 'NAME', 'EXTERNAL-IP', 'ANNOUNCED', 'WHY']
@@ -108,7 +132,7 @@ function peerAddress(peer: PeerRow): string {
   return `${urlHost(peer.address)}:${peer.port}`
 }
 
-function lastError(peer: PeerRow): string {
+function lastError(peer: Pick<PeerRow, 'lastError'>): string {
   if (peer.lastError === undefined) return ''
   const { direction, message } = peer.lastError
   return direction === 'local' ? message : `${direction}: ${message}`

@@ -8,6 +8,7 @@ import type { Clock } from '#core/lib/clock.ts'
 import { showProblem } from '#core/lib/reason.ts'
 import type { Address } from '#core/net/address.ts'
 import type { Tcp } from '#core/net/tcp.ts'
+import type { Snapshot } from '#core/schema/snapshot.ts'
 import { systemClock } from '#host/clock.ts'
 import { systemFiles } from '#host/files.ts'
 import { linuxTcp } from '#host/tcp-linux.ts'
@@ -16,6 +17,7 @@ import { Changes } from './changes.ts'
 import type { Logger } from './log.ts'
 import { ProblemLog } from './problem-log.ts'
 import { readRouterFiles } from './router-files.ts'
+import { RpkiLoop } from './rpki-loop.ts'
 import { SpeakerLoop } from './speaker-loop.ts'
 import { speakerView } from './speaker-view.ts'
 import { aborted } from './aborted.ts'
@@ -48,10 +50,11 @@ export async function runRouter(options: RouterOptions, signal: AbortSignal): Pr
   const changes = new Changes()
   const problems = new ProblemLog(log)
   const clock = options.clock ?? systemClock
+  const tcp = options.tcp ?? linuxTcp()
   const bgpLog = new BgpLog(log, () => clock.now())
   const loop = new SpeakerLoop({
     config: { node, dialects: [], seed: options.seed ?? Math.floor(Math.random() * 2 ** 32) },
-    tcp: options.tcp ?? linuxTcp(),
+    tcp,
     clock,
     ...(options.listenAddresses === undefined ? {} : { listenAddresses: options.listenAddresses }),
     event: (instance, event) => bgpLog.write(instance, event),
@@ -61,6 +64,17 @@ export async function runRouter(options: RouterOptions, signal: AbortSignal): Pr
     },
     trouble: (message, about) => log.warn(message, about),
   })
+  const rpki = new RpkiLoop({
+    tcp,
+    clock,
+    log,
+    input: (input) => loop.input(input),
+    changed: () => changes.announce(),
+  })
+  const show = (snapshot: Snapshot) => {
+    loop.input({ kind: 'snapshot', snapshot })
+    rpki.follow(loop.speaker.plan()?.instances ?? [])
+  }
   let loads = 0
   const load = async () => {
     const mine = ++loads
@@ -69,7 +83,7 @@ export async function runRouter(options: RouterOptions, signal: AbortSignal): Pr
     if (signal.aborted || mine !== loads) return
     if (read.ok) {
       log.info('configuration read', { count: files.length })
-      loop.input({ kind: 'snapshot', snapshot: read.value })
+      show(read.value)
       return
     }
     for (const problem of read.error)
@@ -80,12 +94,13 @@ export async function runRouter(options: RouterOptions, signal: AbortSignal): Pr
   const watchers = files.map((file) => systemFiles.watch(file, () => void load()))
   process.on('SIGHUP', onHangup)
   try {
-    const view = speakerView(loop.speaker, { version: options.version, role: 'router', node }, changes)
+    const view = speakerView(loop.speaker, rpki, { version: options.version, role: 'router', node }, changes)
     if (socket !== undefined) api = await serveApi(speakerBackend(view), socket)
     log.info('router starts', { node, ...(socket === undefined ? {} : { socket }) })
-    loop.input({ kind: 'snapshot', snapshot: first.value })
+    show(first.value)
     await aborted(signal)
     log.info('router stops', { node })
+    rpki.stop()
     await loop.stop()
   } finally {
     process.off('SIGHUP', onHangup)

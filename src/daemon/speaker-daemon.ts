@@ -20,6 +20,7 @@ import { observe } from './observe.ts'
 import type { Logger } from './log.ts'
 import { NodeStateWriter } from './node-state-writer.ts'
 import { ProblemLog } from './problem-log.ts'
+import { RpkiLoop } from './rpki-loop.ts'
 import { SpeakerLoop } from './speaker-loop.ts'
 import { speakerView } from './speaker-view.ts'
 import { aborted } from './aborted.ts'
@@ -51,11 +52,12 @@ export async function runSpeaker(options: SpeakerOptions, signal: AbortSignal): 
   const changes = new Changes()
   const problems = new ProblemLog(log)
   const clock = options.clock ?? systemClock
+  const tcp = options.tcp ?? linuxTcp()
   const bgpLog = new BgpLog(log, () => clock.now())
   let nodeObject: Node | undefined
   const loop = new SpeakerLoop({
     config: { node, dialects, seed: options.seed ?? Math.floor(Math.random() * 2 ** 32) },
-    tcp: options.tcp ?? linuxTcp(),
+    tcp,
     clock,
     ...(options.listenAddresses === undefined ? {} : { listenAddresses: options.listenAddresses }),
     event: (instance, event) => bgpLog.write(instance, event),
@@ -65,6 +67,13 @@ export async function runSpeaker(options: SpeakerOptions, signal: AbortSignal): 
       problems.update(loop.speaker.plan()?.problems ?? [])
     },
     trouble: (message, about) => log.warn(message, about),
+  })
+  const rpki = new RpkiLoop({
+    tcp,
+    clock,
+    log,
+    input: (input) => loop.input(input),
+    changed: () => changes.announce(),
   })
   const writer = new NodeStateWriter({
     client,
@@ -84,10 +93,11 @@ export async function runSpeaker(options: SpeakerOptions, signal: AbortSignal): 
     snapshot: (snapshot) => {
       nodeObject = snapshot.nodes.find(({ metadata }) => metadata.name === node)
       loop.input({ kind: 'snapshot', snapshot })
+      rpki.follow(loop.speaker.plan()?.instances ?? [])
     },
     ...observe(log, client),
   })
-  const view = speakerView(loop.speaker, { version: options.version, role: 'speaker', node }, changes)
+  const view = speakerView(loop.speaker, rpki, { version: options.version, role: 'speaker', node }, changes)
   let api: ApiServer | undefined
   try {
     if (socket !== undefined) api = await serveApi(speakerBackend(view), socket)
@@ -96,6 +106,7 @@ export async function runSpeaker(options: SpeakerOptions, signal: AbortSignal): 
     await aborted(signal)
     log.info('speaker stops', { node })
     source.stop()
+    rpki.stop()
     await loop.stop()
     await writer.stop()
   } finally {

@@ -3,10 +3,12 @@ import type { Version } from '#api/contract/contract.ts'
 import type { SpeakerView } from '#api/speaker-backend.ts'
 import type { Speaker } from '#core/speaker/speaker.ts'
 import type { Changes } from './changes.ts'
+import type { RpkiLoop } from './rpki-loop.ts'
 
 /** Reads the speaker at each call; `changes` tells when to call again. */
 export function speakerView(
   speaker: Speaker,
+  rpki: RpkiLoop,
   version: Version & { node: string },
   changes: Changes,
 ): SpeakerView {
@@ -16,6 +18,7 @@ export function speakerView(
     plan: () => speaker.plan(),
     peers: (instance) => speaker.peers(instance),
     routes: (instance, table, filter) => speaker.routes(instance, table, filter),
+    rpkiCaches: (instance) => rpki.status(instance),
     subscribe: (changed) => changes.subscribe(changed),
   }
 }

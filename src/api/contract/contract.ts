@@ -73,6 +73,27 @@ export const routeRowSchema = z.object({
 })
 export type RouteRow = z.output<typeof routeRowSchema>
 
+export const rpkiRowSchema = z.object({
+  node: z.string(),
+  instance: z.string(),
+  address: z.string().describe('Address of the RPKI cache'),
+  port: z.number(),
+  preference: z.number().describe('The lowest is used'),
+  state: z.enum(['idle', 'connecting', 'loading', 'ready']),
+  used: z.boolean().describe('Its data is what routes are validated by'),
+  version: z.number().optional().describe('Of the protocol'),
+  sessionId: z.number().optional(),
+  serial: z.number().optional(),
+  ipv4: z.number().describe('Validated ROA payloads'),
+  ipv6: z.number(),
+  updatedAt: z.string().optional().describe('RFC 3339; of the last complete answer'),
+  expiresAt: z.string().optional().describe('RFC 3339; while it cannot be reached: when its data ends'),
+  lastError: z
+    .object({ at: z.string(), direction: z.enum(['sent', 'received', 'local']), message: z.string() })
+    .optional(),
+})
+export type RpkiRow = z.output<typeof rpkiRowSchema>
+
 export const routeQuerySchema = z.object({
   view: z.enum(routeViews).default('available'),
   family: z.enum(['ipv4/unicast', 'ipv6/unicast']).optional(),

@@ -2,6 +2,7 @@
 import type { InstanceConfig } from '#core/bgp/config.ts'
 import type { ObjectRef, Problem, Reason } from '#core/lib/reason.ts'
 import type { Prefix } from '#core/net/prefix.ts'
+import type { CacheConfig } from '#core/rpki/rpki.ts'
 
 export interface NodePlan {
   node: string
@@ -22,6 +23,8 @@ export interface InstancePlan {
   routeReasons: { prefix: Prefix; peer: string; reasons: Reason[] }[]
   /** Routes that might be expected here and are not announced, with the reason. */
   withheld: Withheld[]
+  /** Caches that tell it the validated route origins; absent: it has none. */
+  rpkiCaches?: CacheConfig[]
 }
 
 export interface Withheld {

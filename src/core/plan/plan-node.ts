@@ -19,6 +19,7 @@ import type { InstancePlan, NodePlan } from './node-plan.ts'
 import type { PlanContext } from './plan-context.ts'
 import { planPeers, type PlannedPeer } from './plan-peers.ts'
 import { policiesOf } from './plan-policies.ts'
+import { observationOf } from './plan-observation.ts'
 import { planRoutes } from './plan-routes.ts'
 import { routerIdOf } from './router-id.ts'
 import { serviceViews } from './service-view.ts'
@@ -94,6 +95,7 @@ function planInstance(context: PlanContext, instance: Derived<BGPInstance>): Ins
     peerReasons,
     routeReasons,
     withheld,
+    ...observationOf(spec),
   }
 }
 

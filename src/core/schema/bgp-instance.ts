@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { asnField, ipv4Field, labelSelectorField, portField } from './fields.ts'
 import type { KubeObject } from './object.ts'
+import { rpkiSchema } from './rpki.ts'
 
 const pathCount = z.int().min(1).max(255)
 
@@ -54,6 +55,7 @@ export const bgpInstanceSpecSchema = z.strictObject({
     )
     .optional()
     .describe('What differs on single nodes'),
+  rpki: rpkiSchema.optional().describe('Caches to learn validated route origins from (RFC 6811)'),
 })
 
 export type BGPInstanceSpec = z.output<typeof bgpInstanceSpecSchema>

@@ -20,6 +20,8 @@ export type SpeakerInput =
   /** A port could not be listened on, e.g. because another process has it. The edge tries again by itself. */
   | { kind: 'listenFailed'; instance: string; port: number; reason: string }
   | { kind: 'listening'; instance: string; port: number }
+  /** Validated ROA payloads for this instance came or went (RFC 6811 §2). */
+  | ({ instance: string } & Extract<BgpInput, { kind: 'origins' }>)
   | Extract<
       BgpInput,
       { kind: 'dialed' | 'dialFailed' | 'received' | 'sendQueue' | 'closed' | 'shutdown' | 'tick' }

@@ -120,6 +120,11 @@ export class Speaker {
         this.#listens.clear()
         this.#down = true
         return
+      case 'origins': {
+        const { instance, ...origins } = input
+        if (this.#running.has(instance)) this.#pass(instance, origins, now, outputs)
+        return
+      }
       case 'tick':
         for (const [name, { deadline }] of this.#running)
           if (deadline <= now) this.#pass(name, input, now, outputs)
