@@ -353,8 +353,44 @@ test('ROUTE-REFRESH is answered with all routes of the family (RFC 2918 §4)', (
   const refresh = new Uint8Array(23).fill(0xff, 0, 16)
   refresh.set([0, 23, 5, 0, 1, 0, 1], 16)
   world.inject(a, refresh)
-  assert.equal(a.sent.length, 1)
-  assert.deepEqual([...a.sent[0]!.subarray(-4)], [24, 203, 0, 113])
+  const updates = a.sent.filter((bytes) => bytes[18] === 2)
+  assert.equal(updates.length, 1)
+  assert.deepEqual([...updates[0]!.subarray(-4)], [24, 203, 0, 113])
+})
+
+test('RFC 7313 §4: a refresh comes between its borders, and what is not in it is forgotten', () => {
+  for (const version of [4, 6] as const) {
+    const { world, a, b } = pair([65001, 65002], { version })
+    a.config.routes = [route('203.0.113.0/24', ['b']), route('2001:db8:100::/64', ['b'])]
+    world.configure(a, b)
+    world.run(settleMs)
+    const refresh = (role: number) => {
+      const message = new Uint8Array(23).fill(0xff, 0, 16)
+      message.set([0, 23, 5, 0, version === 4 ? 1 : 2, role, 1], 16)
+      return message
+    }
+    a.sent.length = 0
+    world.inject(a, refresh(0))
+    assert.deepEqual(
+      a.sent.map((bytes) => [bytes[18], bytes[18] === 5 ? bytes[21] : 0]),
+      [
+        [5, 1],
+        [2, 0],
+        [5, 2],
+      ],
+    )
+    world.run(10)
+    assert.equal(b.bgp.routes('locRib').length, 2, 'what came again stays')
+    world.inject(b, refresh(1))
+    assert.equal(b.bgp.routes('locRib').length, 2, 'stale routes are used')
+    world.inject(b, refresh(2))
+    assert.deepEqual(
+      b.bgp.routes('locRib').map(({ prefix: left }) => left),
+      [version === 4 ? '2001:db8:100::/64' : '203.0.113.0/24'],
+    )
+    world.run(60_000)
+    assert.equal(events(b, 'sessionDown').length, 0)
+  }
 })
 
 test('routes learned over eBGP pass on, with the AS in front, and not back', () => {

@@ -9,6 +9,7 @@ import { assert } from '#core/lib/assert.ts'
 import type { Prng } from '#core/lib/prng.ts'
 import type { Prefix } from '#core/net/prefix.ts'
 import type { InstanceConfig, PeerConfig } from './config.ts'
+import type { Family } from './family.ts'
 import type {
   BgpEvent,
   BgpInput,
@@ -29,7 +30,7 @@ import type { Ending, SessionInput, SessionOutput } from './session/io.ts'
 import { initialSession, nextDeadline, step } from './session/session.ts'
 import { unnegotiated, type UpdateContext } from './wire/context.ts'
 import { Framer } from './wire/framer.ts'
-import type { Notification, Update } from './wire/message.ts'
+import type { Notification, RouteRefresh } from './wire/message.ts'
 import { ceaseSubcode, showNotification } from './wire/notification.ts'
 import { encodeUpdates } from './wire/update-encode.ts'
 import { decodeMessage, encodeMessage } from './wire/wire.ts'
@@ -300,8 +301,7 @@ export class Bgp {
         this.#rib!.receive(neighbour.slot, output.update, this.#now)
         return
       case 'routeRefresh':
-        this.#rib!.refresh(neighbour.slot, output.family)
-        return
+        return this.#refreshed(neighbour, output.family, output.role)
       case 'down':
         delete neighbour.established
         neighbour.since = this.#now
@@ -317,6 +317,14 @@ export class Bgp {
         this.#ended(neighbour, output.ending)
         return
     }
+  }
+
+  #refreshed(neighbour: Neighbour, family: Family, role: RouteRefresh['role']): void {
+    const rib = this.#rib!
+    if (role === 'request') rib.refresh(neighbour.slot, family)
+    // RFC 7313 §4.
+    else if (role === 'begin') rib.markStale(neighbour.slot, family)
+    else rib.sweepStale(neighbour.slot, family)
   }
 
   #ended(neighbour: Neighbour, { direction, reason, notification }: Ending): void {
@@ -366,13 +374,15 @@ export class Bgp {
       this.#event(event)
     })
     // Neighbours that are told the same share the UPDATE, and so its bytes.
-    const encoded = { two: new Map<Update, Uint8Array[]>(), four: new Map<Update, Uint8Array[]>() }
+    const encoded = { two: new Map<object, Uint8Array[]>(), four: new Map<object, Uint8Array[]>() }
     for (const { slot, updates } of batches) {
       const neighbour = bySlot.get(slot)!
       const { connection, negotiated } = neighbour.established!
       const known = negotiated.fourOctetAsn ? encoded.four : encoded.two
       for (const update of updates) {
-        const messages = known.get(update) ?? encodeUpdates(update, negotiated)
+        const messages =
+          known.get(update) ??
+          (update.kind === 'update' ? encodeUpdates(update, negotiated) : [encodeMessage(update)])
         known.set(update, messages)
         for (const bytes of messages) this.#outputs.push({ kind: 'send', connection, bytes })
         neighbour.sent += messages.length

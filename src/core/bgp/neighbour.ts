@@ -87,6 +87,7 @@ export function ribSession(
     source: importSource(instance, peer, from, negotiated),
     target: exportTarget(instance, peer, from, negotiated),
     families: negotiated.families,
+    enhancedRouteRefresh: negotiated.enhancedRouteRefresh,
     // AS4_PATH beside AS_PATH makes attributes longer by half at most (RFC 6793 §4.2.2).
     maxLength: negotiated.fourOctetAsn ? negotiated.maxLength : Math.floor((2 * negotiated.maxLength) / 3),
   }

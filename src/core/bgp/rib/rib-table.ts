@@ -35,6 +35,8 @@ export class PeerTable implements DecisionPeer {
   readonly since = new Column()
   readonly out = new Column()
   readonly own = new Column()
+  /** Prefixes whose paths are stale (RFC 4724 §4.2, RFC 7313 §4); absent: none. */
+  stale?: Set<number>
   received = 0
   accepted = 0
   advertised = 0
@@ -106,13 +108,33 @@ export class RibTable {
     if (attributes === 0) this.#unuse(prefix)
   }
 
-  /** Forgets what `slot` sent and was sent, not what it gets of own routes. */
-  clearSession(slot: number): void {
+  /** Forgets what `slot` was sent, without a word to it: it is gone. */
+  clearOut(slot: number): void {
     const peer = this.peers[slot]!
-    // The neighbour is gone: nothing is withdrawn from it, and what it sent goes as one loss.
     const sent = peer.out.cells
     for (let prefix = 0; prefix < sent.length; prefix++) if (sent[prefix] !== 0) this.setOut(slot, prefix, 0)
     peer.out.clear()
+  }
+
+  /** All that `slot` sent is stale from now on, until it sends it again. */
+  markStale(slot: number): void {
+    const peer = this.peers[slot]!
+    const came = peer.in.cells
+    peer.stale ??= new Set()
+    for (let prefix = 0; prefix < came.length; prefix++) if (came[prefix] !== 0) peer.stale.add(prefix)
+  }
+
+  /** Forgets what is still stale. */
+  sweepStale(slot: number): void {
+    const peer = this.peers[slot]!
+    for (const prefix of peer.stale ?? []) this.setPath(slot, prefix, 0, false, 0)
+    delete peer.stale
+  }
+
+  /** Forgets all that `slot` sent. */
+  clearIn(slot: number): void {
+    const peer = this.peers[slot]!
+    delete peer.stale
     const came = peer.in.cells
     for (let prefix = 0; prefix < came.length; prefix++)
       if (came[prefix] !== 0) this.setPath(slot, prefix, 0, false, 0)

@@ -168,7 +168,7 @@ function run(events: Event[]): void {
   for (const each of [...events, { kind: 'flush' } as const]) {
     if (each.kind === 'flush') {
       for (const { slot, updates } of rib.flush())
-        for (const update of updates) learn(told.get(slot)!, update)
+        for (const update of updates) if (update.kind === 'update') learn(told.get(slot)!, update)
       compare(rib, model, told)
       continue
     }

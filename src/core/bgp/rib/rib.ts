@@ -8,11 +8,12 @@
  */
 import { assert, present } from '#core/lib/assert.ts'
 import { compareAddresses, type Address } from '#core/net/address.ts'
+import { wellKnownCommunities } from '#core/net/community.ts'
 import type { Prefix } from '#core/net/prefix.ts'
 import type { OriginatedAttributes } from '../config.ts'
 import { families, familyOfPrefix, type Family } from '../family.ts'
 import { encodeAttributes } from '../wire/attributes.ts'
-import type { Update } from '../wire/message.ts'
+import type { RouteRefresh, Update } from '../wire/message.ts'
 import { encodePrefix, nlriNext } from '../wire/nlri.ts'
 import { attributeFlags, AttributeStore } from './attribute-store.ts'
 import { exportPath, targetKey, type ExportTarget } from './export.ts'
@@ -46,6 +47,8 @@ export interface NeighbourSession {
   families: readonly Family[]
   /** Octets of the largest message it takes. */
   maxLength: number
+  /** The borders of a refresh are marked (RFC 7313 §4). */
+  enhancedRouteRefresh?: boolean
 }
 
 /** An own route with what each neighbour gets of it, by slot. */
@@ -57,7 +60,7 @@ export interface OwnRoute {
 /** The UPDATEs for one neighbour, to be sent in order. Neighbours that are told the same share the objects. */
 export interface Batch {
   slot: number
-  updates: Update[]
+  updates: (Update | RouteRefresh)[]
 }
 
 /** How much of a table a neighbour is to be gone through for: only what is dirty, or everything and why. */
@@ -67,13 +70,18 @@ type Walk = 'dirty' | 'changed' | 'initial' | 'refresh'
 interface Group {
   /** Set that is sent by offer (`offerTo`), 0 for withheld; each is held. */
   sets: Map<number, number>
-  packed: { outbox: Outbox; updates: Update[] }[]
+  packed: { outbox: Outbox; updates: Batch['updates'] }[]
 }
 
 /** A neighbour's place in the RIB. */
 export interface Neighbour {
   policy: NeighbourPolicy
+  /** While it is up. */
   session?: NeighbourSession
+  /** The session that its paths came from: the one that is up or, while they are stale, the last one. */
+  learned?: NeighbourSession
+  /** Families whose End-of-RIB it has not been sent yet. */
+  endOfRibDue: Set<Family>
   /** Equal for neighbours that get the same attributes for the same path. */
   group: string
   walk: Record<Family, Walk>
@@ -87,6 +95,8 @@ export class Rib {
   readonly #config: RibConfig
   readonly #own: Record<Family, Set<number>> = { 'ipv4/unicast': new Set(), 'ipv6/unicast': new Set() }
   #epoch: number | undefined
+  #deferred = false
+  #complete = true
 
   constructor(config: RibConfig) {
     this.#config = config
@@ -104,6 +114,7 @@ export class Rib {
     this.neighbours[slot] = {
       policy,
       group: '',
+      endOfRibDue: new Set(),
       walk: { 'ipv4/unicast': 'dirty', 'ipv6/unicast': 'dirty' },
     }
     for (const family of families) this.tables[family].peers[slot] = new PeerTable()
@@ -134,25 +145,83 @@ export class Rib {
     const neighbour = this.#neighbour(slot)
     assert(neighbour.session === undefined, 'a session comes up once')
     neighbour.session = session
+    neighbour.learned = session
     neighbour.group = JSON.stringify([targetKey(session.target), session.maxLength])
     for (const family of families) {
       const table = this.tables[family].peers[slot]!
       table.external = session.from.kind === 'external'
       table.asn = session.from.asn
-      neighbour.walk[family] = session.families.includes(family) ? 'initial' : 'dirty'
+      const carried = session.families.includes(family)
+      neighbour.walk[family] = carried ? 'initial' : 'dirty'
+      if (carried) neighbour.endOfRibDue.add(family)
     }
     this.#rank()
   }
 
-  /** The session ended: its routes are forgotten (RFC 4271 §8.2.2). */
-  sessionDown(slot: number): void {
+  /**
+   * The session ended. Its routes are forgotten (RFC 4271 §8.2.2), but for those of the families in `kept`: they stay in use
+   * as stale ones (RFC 4724 §4.2) until they come again or `sweepStale` ends it. What was stale before is forgotten too.
+   */
+  sessionDown(slot: number, kept: readonly Family[] = []): void {
     const neighbour = this.#neighbour(slot)
-    if (neighbour.session === undefined) return
     for (const family of families) {
-      this.tables[family].clearSession(slot)
+      const table = this.tables[family]
+      table.clearOut(slot)
+      if (!kept.includes(family)) table.clearIn(slot)
+      else {
+        table.sweepStale(slot)
+        table.markStale(slot)
+      }
       neighbour.walk[family] = 'dirty'
     }
+    neighbour.endOfRibDue.clear()
     delete neighbour.session
+  }
+
+  /** All routes of the family are stale until they come again: the neighbour sends them anew (RFC 7313 §4). */
+  markStale(slot: number, family: Family): void {
+    this.tables[family].markStale(slot)
+  }
+
+  /** Forgets the routes that are still stale (RFC 4724 §4.2, RFC 7313 §4). */
+  sweepStale(slot: number, family: Family): void {
+    this.tables[family].sweepStale(slot)
+  }
+
+  /**
+   * RFC 9494 §4.3: stale routes go on as long-lived stale ones, which carry LLGR_STALE and are the least preferred; those
+   * with NO_LLGR are forgotten.
+   */
+  toLongLived(slot: number, family: Family): void {
+    const table = this.tables[family]
+    const { in: cells, since, stale = new Set<number>() } = table.peers[slot]!
+    const sets = new Map<number, number>()
+    for (const prefix of stale) {
+      const old = cells.get(prefix) >>> 1
+      let set = sets.get(old)
+      if (set === undefined) sets.set(old, (set = this.#longLivedSet(old)))
+      if (set === 0) stale.delete(prefix)
+      const rejected = set !== 0 && this.rejectionOf(slot, set) !== undefined
+      table.setPath(slot, prefix, set, rejected, since.get(prefix))
+    }
+    for (const set of sets.values()) if (set !== 0) this.store.release(set)
+  }
+
+  /**
+   * RFC 4724 §4.1: while `deferred`, learned routes are taken in and not passed on, and no End-of-RIB is sent. Own routes are
+   * never held back.
+   */
+  setDeferred(deferred: boolean): void {
+    if (this.#deferred && !deferred)
+      for (const neighbour of this.neighbours)
+        for (const family of families)
+          if (neighbour?.walk[family] === 'dirty') neighbour.walk[family] = 'changed'
+    this.#deferred = deferred
+  }
+
+  /** RFC 4724 §4.1: while own routes are still being gathered no End-of-RIB is sent. */
+  setComplete(complete: boolean): void {
+    this.#complete = complete
   }
 
   /** Takes an UPDATE in. `now` in ms; it is kept per route in tenths of a second. */
@@ -161,7 +230,9 @@ export class Rib {
       const table = this.tables[family]
       for (let at = 0; at < nlri.length; at = nlriNext(nlri, at)) {
         const prefix = table.prefixes.find(nlri, at)
-        if (prefix >= 0) table.setPath(slot, prefix, 0, false, 0)
+        if (prefix < 0) continue
+        table.peers[slot]!.stale?.delete(prefix)
+        table.setPath(slot, prefix, 0, false, 0)
       }
     }
     const since = this.#tenths(now)
@@ -169,8 +240,11 @@ export class Rib {
       const table = this.tables[family]
       const set = this.store.intern(update.attributes, nextHop)
       const rejected = this.rejectionOf(slot, set) !== undefined
-      for (let at = 0; at < nlri.length; at = nlriNext(nlri, at))
-        table.setPath(slot, table.prefixes.idOf(nlri, at), set, rejected, since)
+      for (let at = 0; at < nlri.length; at = nlriNext(nlri, at)) {
+        const prefix = table.prefixes.idOf(nlri, at)
+        table.peers[slot]!.stale?.delete(prefix)
+        table.setPath(slot, prefix, set, rejected, since)
+      }
       this.store.release(set)
     }
   }
@@ -180,7 +254,7 @@ export class Rib {
    * attribute set alone, so it is asked once per UPDATE; an import policy that looks at prefixes comes after it.
    */
   rejectionOf(slot: number, set: number): string | undefined {
-    const { session, policy } = this.#neighbour(slot)
+    const { learned: session, policy } = this.#neighbour(slot)
     if ((this.store.flags[set]! & attributeFlags.ownAsn) !== 0)
       return `its AS path contains the own AS ${this.#config.localAsn} (RFC 4271 §9.1.2)`
     const nextHop = this.store.nextHop(set).global
@@ -269,14 +343,14 @@ export class Rib {
     const slots = this.neighbours.length
     if (best === 1) return slots * table.peers[slot]!.own.get(prefix)
     // Never back to where it came from.
-    if (best === slot + 1 || !this.neighbours[slot]!.policy.exportLearned) return 0
+    if (best === slot + 1 || this.#deferred || !this.neighbours[slot]!.policy.exportLearned) return 0
     return slots * table.bestAttributes.get(prefix) + best - 1
   }
 
   /** What is offered, taken apart. */
   offered(offer: number): { set: number; source: PathSource } {
     const slots = this.neighbours.length
-    const from = this.neighbours[offer % slots]?.session?.from
+    const from = this.neighbours[offer % slots]?.learned?.from
     return { set: Math.floor(offer / slots), source: from ?? { kind: 'own' } }
   }
 
@@ -285,14 +359,15 @@ export class Rib {
     return (this.#epoch ?? 0) + 100 * tenths
   }
 
-  #flushTo(slot: number, family: Family, groups: Map<string, Group>): Update[] {
+  #flushTo(slot: number, family: Family, groups: Map<string, Group>): Batch['updates'] {
     const neighbour = this.neighbours[slot]
     const session = neighbour?.session
     if (session === undefined || !session.families.includes(family)) return []
     const table = this.tables[family]
     const walk = neighbour!.walk[family]
     neighbour!.walk[family] = 'dirty'
-    if (walk === 'dirty' && table.dirtyCount === 0) return []
+    const ends = !this.#deferred && this.#complete && neighbour!.endOfRibDue.delete(family)
+    if (walk === 'dirty' && table.dirtyCount === 0) return ends ? [endOfRib(family)] : []
     let group = groups.get(neighbour!.group)
     if (group === undefined) groups.set(neighbour!.group, (group = { sets: new Map(), packed: [] }))
     const out = table.peers[slot]!.out
@@ -314,7 +389,11 @@ export class Rib {
     const { withdrawn, announced, sets } = outbox
     for (const prefix of withdrawn) table.setOut(slot, prefix, 0)
     for (let i = 0; i < announced.length; i++) table.setOut(slot, announced[i]!, sets[i]!)
-    return walk === 'initial' ? [...packed.updates, endOfRib(family)] : packed.updates
+    if (ends) return [...packed.updates, endOfRib(family)]
+    if (walk !== 'refresh' || session.enhancedRouteRefresh !== true) return packed.updates
+    // RFC 7313 §4: what is not between the borders is no longer there.
+    const border = (role: 'begin' | 'end'): RouteRefresh => ({ kind: 'routeRefresh', family, role })
+    return [border('begin'), ...packed.updates, border('end')]
   }
 
   /** The set that this neighbour is to have for this prefix, 0 for none. `sets` remembers by offer, and holds them. */
@@ -352,6 +431,15 @@ export class Rib {
     return set
   }
 
+  /** With LLGR_STALE, or 0 with NO_LLGR. The caller holds it. */
+  #longLivedSet(old: number): number {
+    const { communities = [], ...attributes } = this.store.attributes(old)
+    if (communities.includes(wellKnownCommunities['no-llgr'])) return 0
+    const marked = new Set([...communities, wellKnownCommunities['llgr-stale']])
+    const block = encodeAttributes({ ...attributes, communities: [...marked].sort((a, b) => a - b) })
+    return this.store.intern(block, this.store.nextHop(old))
+  }
+
   #removeOwn(table: RibTable, prefix: number): void {
     for (let slot = 1; slot < this.neighbours.length; slot++)
       if (this.neighbours[slot] !== undefined) table.setOwn(slot, prefix, 0)
@@ -360,9 +448,9 @@ export class Rib {
 
   /** Orders neighbours by BGP identifier, then address (RFC 4271 §9.1.2.2 f and g; IPv4 before IPv6). */
   #rank(): void {
-    const up = [...this.neighbours.keys()].filter((slot) => this.neighbours[slot]?.session !== undefined)
+    const up = [...this.neighbours.keys()].filter((slot) => this.neighbours[slot]?.learned !== undefined)
     up.sort((a, b) => {
-      const [x, y] = [this.neighbours[a]!.session!.from, this.neighbours[b]!.session!.from]
+      const [x, y] = [this.neighbours[a]!.learned!.from, this.neighbours[b]!.learned!.from]
       return compareAddresses(x.routerId, y.routerId) || compareAddresses(x.address, y.address)
     })
     for (const [rank, slot] of up.entries())

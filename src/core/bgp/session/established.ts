@@ -121,8 +121,10 @@ function stepMessage(run: Run, session: Established, message: Message): void {
       return
     case 'routeRefresh':
       // RFC 2918 §4: a family that was not agreed on is ignored.
-      if (message.family !== undefined && session.negotiated.families.includes(message.family))
-        run.outputs.push({ kind: 'routeRefresh', family: message.family })
+      // RFC 7313 §4: and so are borders that were not agreed on.
+      if (message.family === undefined || !session.negotiated.families.includes(message.family)) return
+      if (message.role === 'request' || session.negotiated.enhancedRouteRefresh)
+        run.outputs.push({ kind: 'routeRefresh', family: message.family, role: message.role })
       return
     case 'notification':
       close(run, session.connection)

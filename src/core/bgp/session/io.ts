@@ -12,6 +12,7 @@ import type {
   Message,
   MessageError,
   Notification,
+  RouteRefresh,
   Update,
 } from '../wire/message.ts'
 
@@ -126,8 +127,8 @@ export type SessionOutput =
   /** Established: routes may be exchanged over this connection, to which `update` and `routeRefresh` belong too. */
   | { kind: 'up'; connection: ConnectionId; negotiated: Negotiated }
   | { kind: 'update'; update: Update }
-  /** The neighbour asks for all routes of this negotiated family again (RFC 2918 §4). */
-  | { kind: 'routeRefresh'; family: Family }
+  /** The neighbour asks for all routes of this negotiated family again (RFC 2918 §4), or sends them (RFC 7313 §4). */
+  | { kind: 'routeRefresh'; family: Family; role: RouteRefresh['role'] }
   /**
    * No longer Established. `graceful`: the routes of the families that the neighbour wants kept are kept as stale ones
    * (RFC 4724 §4.2); all others are forgotten.

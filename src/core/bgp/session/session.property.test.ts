@@ -98,7 +98,11 @@ function randomMessage(random: Prng): Message {
     }),
     () => update,
     () => notification(random.pick([2, 6]), random.pick([1, 4, 7, 9]), 6, 2),
-    () => ({ kind: 'routeRefresh', family: random.pick(['ipv4/unicast', undefined]) }),
+    () => ({
+      kind: 'routeRefresh',
+      family: random.pick(['ipv4/unicast', undefined]),
+      role: random.pick(['request', 'begin', 'end']),
+    }),
   ])()
 }
 

@@ -29,7 +29,7 @@ const received = (message: Extract<SessionInput, { kind: 'received' }>['message'
   connection: 1,
   message,
 })
-const refresh = received({ kind: 'routeRefresh', family: 'ipv6/unicast' })
+const refresh = received({ kind: 'routeRefresh', family: 'ipv6/unicast', role: 'request' })
 
 /** RFC 4271 §8.2.2, state by state: input, outputs, next state. */
 const transitions: Record<

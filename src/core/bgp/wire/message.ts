@@ -119,6 +119,8 @@ export interface RouteRefresh {
   kind: 'routeRefresh'
   /** Absent: a family or subtype that Herald does not speak; to be ignored (RFC 2918 §4, RFC 7313 §5). */
   family: Family | undefined
+  /** `begin`, `end`: a border of what a request is answered with (RFC 7313 §3.2). */
+  role: 'request' | 'begin' | 'end'
 }
 
 /** The NOTIFICATION that answers an error in a message; sending it ends the session (RFC 4271 §6). */

@@ -167,7 +167,7 @@ function flatPath(attributes: ReturnType<typeof decodeAttributes>): unknown {
 test('bytes cut anywhere give the same messages', () => {
   const bytes = [
     encodeMessage({ kind: 'keepalive' }),
-    encodeMessage({ kind: 'routeRefresh', family: 'ipv6/unicast' }),
+    encodeMessage({ kind: 'routeRefresh', family: 'ipv6/unicast', role: 'begin' }),
     encodeMessage({ kind: 'notification', code: 6, subcode: 2, data: new Uint8Array(0) }),
     encodeMessage({ kind: 'keepalive' }),
   ]

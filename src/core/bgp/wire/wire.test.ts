@@ -97,6 +97,35 @@ test('keeps capabilities that it does not know (RFC 5492 §3)', () => {
   assert.deepEqual(result.value.capabilities.other, [{ code: 0x49, value: bytes('6869') }])
 })
 
+test('RFC 7313 §3.2: reads and writes the borders of a refresh, and ignores what it does not know (RFC 2918 §4)', () => {
+  for (const [role, octet] of [
+    ['request', 0],
+    ['begin', 1],
+    ['end', 2],
+  ] as const) {
+    const bytes = encodeMessage({ kind: 'routeRefresh', family: 'ipv6/unicast', role })
+    assert.deepEqual([...bytes.subarray(19)], [0, 2, octet, 1])
+    const decoded = decodeMessage(bytes, unnegotiated)
+    assert.deepEqual(decoded, { ok: true, value: { kind: 'routeRefresh', family: 'ipv6/unicast', role } })
+  }
+  for (const body of ['0002 03 01', '0019 01 41']) {
+    const decoded = decodeMessage(message(5, bytes(body)), unnegotiated)
+    assert.ok(decoded.ok && decoded.value.kind === 'routeRefresh')
+    assert.equal(decoded.value.family, undefined)
+  }
+})
+
+test('RFC 7313 §5: a border of another length is answered with the whole message', () => {
+  for (const [body, code, length] of [
+    ['0001 01 01 00', 7, 24],
+    ['0001 00 01 00', 1, 2],
+  ] as const) {
+    const decoded = decodeMessage(message(5, bytes(body)), unnegotiated)
+    assert.ok(!decoded.ok)
+    assert.deepEqual([decoded.error.code, decoded.error.data.length], [code, length])
+  }
+})
+
 test('sends AS_TRANS for a large AS number, and the number as a capability (RFC 6793 §4.1)', () => {
   const capabilities = {
     families: [],
@@ -122,19 +151,6 @@ function decodedRouterId() {
   assert.ok(result.ok && result.value.kind === 'open')
   return result.value.routerId
 }
-
-test('a ROUTE-REFRESH of an unknown family or subtype names none (RFC 2918 §4, RFC 7313)', () => {
-  for (const [body, family] of [
-    ['0001 00 01', 'ipv4/unicast'],
-    ['0002 00 01', 'ipv6/unicast'],
-    ['0019 00 46', undefined],
-    ['0001 01 01', undefined],
-  ] as const) {
-    const result = decodeMessage(message(5, bytes(body)), unnegotiated)
-    assert.deepEqual(result, { ok: true, value: { kind: 'routeRefresh', family } })
-  }
-  assert.equal(decodeMessage(message(5, bytes('0001 00 01 00')), unnegotiated).ok, false)
-})
 
 test('names codes and subcodes for people', () => {
   assert.equal(notificationName(6, 7), 'Cease/Connection Collision Resolution')

@@ -54,24 +54,30 @@ function encodeKeepalive(): Uint8Array {
   return writer.finish()
 }
 
-function encodeRouteRefresh({ family }: RouteRefresh): Uint8Array {
+/** RFC 7313 §3.2: the octet that RFC 2918 §3 had reserved, by its value. */
+const refreshRoles = ['request', 'begin', 'end'] as const
+
+function encodeRouteRefresh({ family, role }: RouteRefresh): Uint8Array {
   const { afi, safi } = familyCodes[present(family, 'the family of a ROUTE-REFRESH to send')]
   const writer = new ByteWriter(headerLength + 4)
   writeHeader(writer, messageType.routeRefresh, headerLength + 4)
-  return writer.u16(afi).u8(0).u8(safi).finish()
+  return writer.u16(afi).u8(refreshRoles.indexOf(role)).u8(safi).finish()
 }
 
 function decodeRouteRefresh(message: Uint8Array): Result<RouteRefresh, MessageError> {
+  const text = `a ROUTE-REFRESH of ${message.length} octets`
   // Longer ones carry filters (RFC 5291), which are never asked for.
-  if (message.length !== headerLength + 4)
-    return err({
-      code: 1,
-      subcode: 2,
-      data: message.slice(16, 18),
-      message: `a ROUTE-REFRESH of ${message.length} octets`,
-    })
+  if (message.length !== headerLength + 4) {
+    // RFC 7313 §5: a border of another length has an answer of its own, with the whole message as its data.
+    const error =
+      message[21] === 1 || message[21] === 2
+        ? { code: 7, subcode: 1, data: message.slice(), message: text }
+        : { code: 1, subcode: 2, data: message.slice(16, 18), message: text }
+    return err(error)
+  }
   const afi = (message[19]! << 8) | message[20]!
-  // RFC 7313 §3.2: the third octet tells requests (0) from their borders, which only a speaker of it would send.
-  const family = message[21] === 0 ? familyOfCodes(afi, message[22]!) : undefined
-  return ok({ kind: 'routeRefresh', family })
+  const role = refreshRoles[message[21]!]
+  // RFC 7313 §5: an unknown role is ignored, as an unknown family is.
+  if (role === undefined) return ok({ kind: 'routeRefresh', family: undefined, role: 'request' })
+  return ok({ kind: 'routeRefresh', family: familyOfCodes(afi, message[22]!), role })
 }
