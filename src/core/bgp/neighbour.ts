@@ -113,7 +113,7 @@ function importSource(
     honourGracefulShutdown: peer.honourGracefulShutdown ?? true,
     aigp: peer.aigp ?? false,
   }
-  if (peer.localAs !== undefined) source.localAs = peer.localAs.asn
+  if (peer.localAs !== undefined) source.localAs = peer.localAs
   if (peer.allowOwnAs !== undefined) source.allowOwnAs = peer.allowOwnAs
   if (peer.role !== undefined) source.role = peer.role.name
   return source

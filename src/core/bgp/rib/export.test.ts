@@ -54,11 +54,18 @@ const cases: Case[] = [
     },
   },
   {
-    name: 'to iBGP: path and next hop unchanged, MED kept, LOCAL_PREF the default',
+    name: 'to iBGP: path and next hop unchanged, MED kept, LOCAL_PREF that of import policy (RFC 4271 §5.1.5)',
     target: ibgp,
     source: 'external',
     attributes: learned,
-    expect: { ...learned, localPref: 100 },
+    expect: learned,
+  },
+  {
+    name: 'to iBGP: LOCAL_PREF the default when there is none (RFC 4271 §5.1.5)',
+    target: ibgp,
+    source: 'external',
+    attributes: { ...own, nextHop: v4 },
+    expect: { ...own, nextHop: v4, localPref: 100 },
   },
   {
     name: 'own routes to eBGP: their own MED, no LOCAL_PREF',
@@ -165,7 +172,7 @@ const cases: Case[] = [
     target: ibgp,
     source: 'external',
     attributes: { ...learned, communities: [0xffffff01] },
-    expect: { ...learned, communities: [0xffffff01], localPref: 100 },
+    expect: { ...learned, communities: [0xffffff01] },
   },
   {
     name: 'NO_ADVERTISE',

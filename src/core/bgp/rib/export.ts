@@ -1,17 +1,28 @@
 /**
  * What a path becomes on its way to a neighbour (RFC 4271 §9.2, §5): the attributes that it is sent with, or why it is
- * withheld. Pure and per (kind of neighbour, attribute set): the RIB calls it once for all prefixes of a set. Export policies
- * belong here, between the rules that withhold and the rewriting.
+ * withheld. Pure and per (kind of neighbour, kind of source, attribute set): the RIB asks once for all prefixes of a set. First
+ * come the rules that withhold (`distribution.ts`), then policies, then the rewriting that the protocol asks for.
  */
-import { versionOf, type Address } from '#core/net/address.ts'
-import type { AsPathSegment, PathAttributes, UnknownAttribute } from '../attributes.ts'
+import { assert } from '#core/lib/assert.ts'
+import type { Address } from '#core/net/address.ts'
+import {
+  isTransitiveCommunity,
+  linkBandwidthCommunity,
+  linkBandwidthOf,
+} from '#core/net/extended-community.ts'
+import type { PathAttributes, UnknownAttribute } from '../attributes.ts'
 import type { LocalAs, Role } from '../config.ts'
 import type { Family } from '../family.ts'
-import type { CompiledChain } from '../policy/chain.ts'
+import type { Accepted, CompiledChain } from '../policy/chain.ts'
 import type { Outcome } from '../policy/outcome.ts'
+import { asTrans } from '../wire/attribute-codes.ts'
 import type { NextHop } from '../wire/message.ts'
 import { defaultLocalPref } from './attribute-store.ts'
+import { barredBy } from './distribution.ts'
+import { chooseNextHop } from './next-hop.ts'
 import type { NeighbourKind, PathSource } from './path-source.ts'
+import { gracefulShutdown, sortedNumbers, withPartial } from './rewrite.ts'
+import { sentPath, shownAsn } from './sent-path.ts'
 
 /** What the sending rules need to know of a neighbour and its session: those with equal {@link targetKey} get the same. */
 export interface ExportTarget {
@@ -83,108 +94,130 @@ export function pathSourceKey(target: ExportTarget, source: PathSource): string 
   ])
 }
 
-/** @public As {@link exportPath}, in the form in which the RIB takes the outcome of rules and policies. */
-export function exportOutcome(
-  target: ExportTarget,
-  family: Family,
-  source: PathSource,
-  attributes: PathAttributes,
-): Outcome {
-  const verdict = exportPath(target, family, source, attributes)
-  return verdict.kind === 'send'
-    ? { kind: 'accept', attributes: verdict.attributes }
-    : { kind: 'reject', reason: verdict.reason }
-}
-
 export type ExportVerdict =
   | { kind: 'send'; attributes: PathAttributes; nextHop: NextHop }
   | { kind: 'withhold'; reason: string }
 
-/** Next hop of an own route that takes the session's local address: the unspecified address, as tables show it. */
-export function isSelf(nextHop: Address): boolean {
-  return nextHop === '0.0.0.0' || nextHop === '::'
-}
-
-/** `attributes`: of a path as the RIB has it; they are not changed. */
+/** {@link exportOutcome} for a target without a policy that looks at prefixes: then there is never a choice. */
 export function exportPath(
   target: ExportTarget,
   family: Family,
   source: PathSource,
   attributes: PathAttributes,
 ): ExportVerdict {
-  const barred = barredBy(target, source, attributes)
-  if (barred !== undefined) return { kind: 'withhold', reason: barred }
-  const nextHop = nextHopOf(target, family, source, attributes)
-  if (typeof nextHop === 'string') return { kind: 'withhold', reason: nextHop }
-  return { kind: 'send', attributes: rewrite(target, source, attributes, nextHop), nextHop }
+  const outcome = exportOutcome(target, family, source, attributes)
+  assert(outcome.kind !== 'choice', 'no policy looks at prefixes')
+  if (outcome.kind === 'reject') return { kind: 'withhold', reason: outcome.reason }
+  const nextHop: NextHop = { global: outcome.attributes.nextHop }
+  if (outcome.attributes.linkLocalNextHop !== undefined)
+    nextHop.linkLocal = outcome.attributes.linkLocalNextHop
+  return { kind: 'send', attributes: outcome.attributes, nextHop }
 }
 
-/** Why the rules of distribution keep the path from this neighbour. */
-function barredBy(target: ExportTarget, source: PathSource, attributes: PathAttributes): string | undefined {
-  if (source.kind === 'own') return undefined
-  // §9.2: what an internal neighbour told is not told to another.
-  if (source.kind === 'internal' && target.kind === 'internal')
-    return 'learned over iBGP, so not passed on over iBGP (RFC 4271 §9.2)'
-  // RFC 1997, "Well-known Communities"; they bind who receives them, not who attaches them.
-  const communities = attributes.communities ?? []
-  if (communities.includes(0xffffff02)) return 'carries the community NO_ADVERTISE (RFC 1997)'
-  if (target.kind !== 'internal' && communities.includes(0xffffff01))
-    return 'carries the community NO_EXPORT (RFC 1997)'
-  if (target.kind !== 'internal' && communities.includes(0xffffff03))
-    return 'carries the community NO_EXPORT_SUBCONFED (RFC 1997)'
-  return undefined
-}
-
-/** The next hop to send (§5.1.3), or why none can be expressed. */
-function nextHopOf(
+/** `attributes`: of a path as the RIB has it; they are not changed. */
+export function exportOutcome(
   target: ExportTarget,
   family: Family,
   source: PathSource,
   attributes: PathAttributes,
-): NextHop | string {
-  const version = family === 'ipv4/unicast' ? 4 : 6
-  const extended = target.extendedNextHop.includes(family)
-  // Own routes and those sent to an external neighbour leave by this speaker: always allowed, and never a third party's.
-  const keep = source.kind === 'own' ? !isSelf(attributes.nextHop) : target.kind === 'internal'
-  if (keep) {
-    if (versionOf(attributes.nextHop) !== version && !extended)
-      return `its next hop ${attributes.nextHop} is not an IPv${version} address, and the neighbour takes no other (RFC 8950)`
-    return { global: attributes.nextHop }
-  }
-  const { localAddress, localAddressOtherVersion } = target
-  if (versionOf(localAddress) === version) return { global: localAddress }
-  if (localAddressOtherVersion !== undefined) return { global: localAddressOtherVersion }
-  if (extended) return { global: localAddress }
-  return `there is no IPv${version} address on the interface of ${localAddress} to be its next hop`
+): Outcome {
+  const barred = barredBy(target, family, source, attributes)
+  if (barred !== undefined) return { kind: 'reject', reason: barred }
+  const finish = (accepted: Accepted) => finished(target, family, source, attributes, accepted)
+  if (target.policy === undefined) return finish({ attributes })
+  const ownAsn = target.localAs?.asn ?? shownAsn(target)
+  const route = { direction: 'export', family, neighbour: target, source, ownAsn } as const
+  return target.policy.decide(route, attributes, finish)
 }
 
-function rewrite(
+/** The attributes to be sent when rules and policies let the path go. `original`: before policies. */
+function finished(
   target: ExportTarget,
+  family: Family,
   source: PathSource,
-  { linkLocalNextHop: _, med, localPref, unknown, ...attributes }: PathAttributes,
-  nextHop: NextHop,
-): PathAttributes {
-  const sent: PathAttributes = { ...attributes, nextHop: nextHop.global }
-  if (target.kind !== 'internal') sent.asPath = prepended(attributes.asPath, target.localAsn)
-  // §5.1.4: another AS's MED goes no further than to internal neighbours.
-  if (med !== undefined && (source.kind === 'own' || target.kind === 'internal')) sent.med = med
-  // §5.1.5: on iBGP always, on eBGP never; a path from an external neighbour has the default preference.
-  if (target.kind === 'internal')
-    sent.localPref = source.kind === 'external' ? defaultLocalPref : (localPref ?? defaultLocalPref)
+  original: PathAttributes,
+  accepted: Accepted,
+): Outcome {
+  const { attributes } = accepted
+  const chosen = chooseNextHop(target, family, source, accepted)
+  if (chosen.kind === 'none') return { kind: 'reject', reason: chosen.reason }
+  const {
+    linkLocalNextHop: _,
+    weight: _weight,
+    med,
+    localPref,
+    aigp,
+    originatorId,
+    clusterList,
+    unknown,
+    ...kept
+  } = attributes
+  const { nextHop, self } = chosen
+  const sent: PathAttributes = { ...kept, nextHop: nextHop.global }
+  if (nextHop.linkLocal !== undefined) sent.linkLocalNextHop = nextHop.linkLocal
+  sent.asPath = sentPath(target, source, attributes.asPath)
+  const external = target.kind === 'external'
+  // RFC 4271 §5.1.4: another AS's MED goes no further than to internal neighbours. RFC 5065 §5.2: member ASes are inside.
+  const ownMed = source.kind === 'own' || accepted.medSet === true
+  // RFC 7947 §2.2.3: a route server is not there.
+  if (med !== undefined && (!external || ownMed || target.routeServerClient === true)) sent.med = med
+  // RFC 4271 §5.1.5, RFC 5065 §5.2: inside always, outside never.
+  if (!external) sent.localPref = localPref ?? defaultLocalPref
+  if (source.kind === 'internal' && target.kind === 'internal') {
+    // RFC 4456 §8.
+    sent.originatorId = originatorId ?? source.routerId
+    sent.clusterList = [target.clusterId, ...(clusterList ?? [])]
+  }
+  if (aigp !== undefined && target.aigp === true) sent.aigp = self ? increased(aigp) : aigp
+  // RFC 4271 §5: of unknown attributes the transitive ones go on, with the Partial bit set.
   const passed = unknown?.flatMap(passOn)
   if (passed !== undefined && passed.length > 0) sent.unknown = passed
-  return sent
+  markForCustomers(target, sent)
+  setExtendedCommunities(target, source, original, sent, self)
+  if (target.gracefulShutdown === true) {
+    // RFC 8326 §4.2: the neighbour is to prefer other paths. One inside honours no community, but this.
+    sent.communities = sortedNumbers([...(sent.communities ?? []), gracefulShutdown])
+    if (!external) sent.localPref = 0
+  }
+  return { kind: 'accept', attributes: source.kind === 'own' ? sent : withPartial(original, sent) }
 }
 
-/** §5.1.2 b: the own AS number goes in front, in a new segment if there is no sequence with room. */
-function prepended(path: readonly AsPathSegment[], asn: number): AsPathSegment[] {
-  const [first, ...rest] = path
-  if (first?.kind === 'sequence' && first.asns.length < 255)
-    return [{ kind: 'sequence', asns: [asn, ...first.asns] }, ...rest]
-  return [{ kind: 'sequence', asns: [asn] }, ...path]
+/** RFC 9234 §5, egress 1. */
+function markForCustomers({ kind, role, ...target }: ExportTarget, sent: PathAttributes): void {
+  const below = role === 'provider' || role === 'rs' || role === 'peer'
+  if (kind === 'external' && below) sent.otc ??= shownAsn({ kind, ...target })
 }
 
-/** §5: transitive ones go on with the Partial bit set, others stop here. */
+/** What is not transitive stays inside the AS, and bandwidth is that of the link that the next hop is on. */
+function setExtendedCommunities(
+  target: ExportTarget,
+  source: PathSource,
+  original: PathAttributes,
+  sent: PathAttributes,
+  self: boolean,
+): void {
+  const { extendedCommunities = [] } = sent
+  // What a policy attached here is meant for this neighbour.
+  const received = new Set(source.kind === 'own' ? [] : original.extendedCommunities)
+  const kept = extendedCommunities.filter((community) => {
+    if (!received.has(community)) return true
+    // RFC 4360 §6: communities that are not transitive across ASes are taken off at their border.
+    if (target.kind === 'external' && !isTransitiveCommunity(community)) return false
+    return !self || linkBandwidthOf(community) === undefined
+  })
+  if (self && target.linkBandwidth !== undefined) {
+    const asn = shownAsn(target)
+    kept.push(linkBandwidthCommunity(asn > 0xffff ? asTrans : asn, target.linkBandwidth))
+  }
+  if (kept.length > 0) sent.extendedCommunities = [...new Set(kept)].sort()
+  else delete sent.extendedCommunities
+}
+
+/** RFC 7311 §3.4: whoever puts itself in as next hop adds its distance, which is at least 1. */
+function increased(aigp: bigint): bigint {
+  return aigp === 0xffff_ffff_ffff_ffffn ? aigp : aigp + 1n
+}
+
 function passOn(attribute: UnknownAttribute): UnknownAttribute[] {
   return (attribute.flags & 0x40) === 0 ? [] : [{ ...attribute, flags: attribute.flags | 0x20 }]
 }

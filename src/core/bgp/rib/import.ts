@@ -3,13 +3,15 @@
  * not used. Pure and per (neighbour, attribute set): the RIB asks once for all prefixes of a set, and where the prefix matters
  * the outcome says so.
  */
-import type { Address } from '#core/net/address.ts'
+import { versionOf, type Address } from '#core/net/address.ts'
+import { wellKnownCommunities } from '#core/net/community.ts'
 import type { PathAttributes } from '../attributes.ts'
-import type { Role } from '../config.ts'
+import type { LocalAs, Role } from '../config.ts'
 import type { Family } from '../family.ts'
-import type { CompiledChain } from '../policy/chain.ts'
+import type { Accepted, CompiledChain } from '../policy/chain.ts'
 import type { Outcome } from '../policy/outcome.ts'
 import type { LearnedFrom } from './path-source.ts'
+import { gracefulShutdown, prepended, sortedNumbers, withPartial } from './rewrite.ts'
 
 /** What the receiving rules need to know of a neighbour and its session: of neighbours with equal {@link sourceKey} the same. */
 export interface ImportSource {
@@ -18,8 +20,8 @@ export interface ImportSource {
   localAsn: number
   /** RFC 5065. */
   confederation?: { id: number; members: readonly number[] }
-  /** AS number shown to this neighbour instead (local-as): it is an own one as well. */
-  localAs?: number
+  /** Its AS number is an own one as well. */
+  localAs?: LocalAs
   /** How often an own AS number may stand in a path; absent: 0. */
   allowOwnAs?: number
   /** The speaker's own BGP identifier and cluster ID (RFC 4456 §8). */
@@ -55,16 +57,115 @@ export function sourceKey({ from, policy, ...source }: ImportSource): string {
 }
 
 /** @public `attributes`: as received; they are not changed. */
-export function importOutcome(source: ImportSource, _family: Family, attributes: PathAttributes): Outcome {
-  const { nextHop } = attributes
-  if (attributes.asPath.some(({ asns }) => asns.includes(source.localAsn)))
-    return reject(`its AS path contains the own AS ${source.localAsn} (RFC 4271 §9.1.2)`)
-  if (nextHop === source.localAddress || nextHop === source.localAddressOtherVersion)
-    return reject(`its next hop ${nextHop} is this speaker (RFC 4271 §5.1.3)`)
-  if (!source.importRoutes) return reject('routes from this neighbour are not imported')
-  return { kind: 'accept', attributes }
+export function importOutcome(source: ImportSource, family: Family, attributes: PathAttributes): Outcome {
+  const barred = loopReason(source, attributes) ?? untrustedReason(source, attributes)
+  if (barred !== undefined) return { kind: 'reject', reason: barred }
+  // RFC 8212 §2: what no import policy asks for stays out; configuration says so by this.
+  if (!source.importRoutes) return { kind: 'reject', reason: 'routes from this neighbour are not imported' }
+  const taken = takenIn(source, attributes)
+  const finish = (accepted: Accepted): Outcome => ({
+    kind: 'accept',
+    attributes: withPartial(attributes, settled(source, family, accepted)),
+  })
+  if (source.policy === undefined) return finish({ attributes: taken })
+  const { from } = source
+  const ownAsn = source.localAs?.asn ?? ownNumber(source)
+  const route = { direction: 'import', family, neighbour: from, source: from, ownAsn } as const
+  return source.policy.decide(route, taken, finish)
 }
 
-function reject(reason: string): Outcome {
-  return { kind: 'reject', reason }
+/** Why the path has been here before or leads back here. */
+function loopReason(source: ImportSource, attributes: PathAttributes): string | undefined {
+  const { localAsn, confederation, localAs, localRouterId, clusterId } = source
+  const own = [localAsn, confederation?.id, localAs?.asn]
+  let count = 0
+  let found = 0
+  for (const { asns } of attributes.asPath)
+    for (const asn of asns)
+      if (own.includes(asn)) {
+        count++
+        found = asn
+      }
+  if (count > (source.allowOwnAs ?? 0)) return `its AS path contains the own AS ${found} (RFC 4271 §9.1.2)`
+  if (attributes.originatorId === localRouterId)
+    return `its ORIGINATOR_ID ${localRouterId} is this speaker (RFC 4456 §8)`
+  if (attributes.clusterList?.includes(clusterId) === true)
+    return `its CLUSTER_LIST contains the own cluster ${clusterId} (RFC 4456 §8)`
+  const { nextHop } = attributes
+  if (nextHop === source.localAddress || nextHop === source.localAddressOtherVersion)
+    return `its next hop ${nextHop} is this speaker (RFC 4271 §5.1.3)`
+  return undefined
+}
+
+/** Why this neighbour should not have sent the path. */
+function untrustedReason(
+  { from, enforceFirstAs, role }: ImportSource,
+  { asPath, otc }: PathAttributes,
+): string | undefined {
+  if (from.kind !== 'external') return undefined
+  const first = asPath[0]?.kind === 'sequence' ? asPath[0].asns[0] : undefined
+  if (enforceFirstAs && first !== from.asn)
+    return `its AS path does not begin with AS ${from.asn} of the neighbour (RFC 4271 §6.3)`
+  if (otc === undefined) return undefined
+  // RFC 9234 §5, ingress 1 and 2: what was meant for customers only comes back from one of them, or from a peer.
+  if (role === 'provider' || role === 'rs')
+    return `a route leak: a customer sent it with ONLY_TO_CUSTOMER of AS ${otc} (RFC 9234 §5)`
+  if (role === 'peer' && otc !== from.asn)
+    return `a route leak: a peer sent it with ONLY_TO_CUSTOMER of AS ${otc} (RFC 9234 §5)`
+  return undefined
+}
+
+/** What policies are to see. The same object when nothing has to change. */
+function takenIn(source: ImportSource, attributes: PathAttributes): PathAttributes {
+  const { from, role, localAs } = source
+  const changes: Partial<PathAttributes> = {}
+  const external = from.kind === 'external'
+  // RFC 9234 §5, ingress 3.
+  const fromAbove = role === 'customer' || role === 'rs-client' || role === 'peer'
+  if (external && fromAbove && attributes.otc === undefined) changes.otc = from.asn
+  // RFC 7705 §3.1: the path goes through the number that the neighbour knows, too.
+  if (external && localAs !== undefined && !localAs.noPrepend)
+    changes.asPath = prepended(attributes.asPath, 'sequence', [localAs.asn])
+  // RFC 4271 §5.1.5: LOCAL_PREF of another AS means nothing; RFC 5065 §5.2: that of a member AS does.
+  const localPref = external && attributes.localPref !== undefined
+  // RFC 7311 §3.3: as if it were not known.
+  const aigp = !source.aigp && attributes.aigp !== undefined
+  const weight = attributes.weight !== undefined
+  if (Object.keys(changes).length === 0 && !localPref && !aigp && !weight) return attributes
+  const taken = { ...attributes, ...changes }
+  if (localPref) delete taken.localPref
+  if (aigp) delete taken.aigp
+  delete taken.weight
+  return taken
+}
+
+/** What holds of an accepted path whatever policies did. */
+function settled(source: ImportSource, family: Family, { attributes, nextHop }: Accepted): PathAttributes {
+  let result = attributes
+  if (nextHop === 'self') {
+    const { linkLocalNextHop: _, ...others } = result
+    result = { ...others, nextHop: ownAddress(source, family) }
+  }
+  if (source.from.kind !== 'external') return result
+  const communities = result.communities ?? []
+  // RFC 8326 §4.1.
+  if (source.honourGracefulShutdown && communities.includes(gracefulShutdown) && result.localPref !== 0)
+    result = { ...result, localPref: 0 }
+  // RFC 7999 §3.2: it must not spread unless somebody wants it to.
+  if (
+    communities.includes(wellKnownCommunities.blackhole) &&
+    !communities.includes(wellKnownCommunities['no-export']) &&
+    !communities.includes(wellKnownCommunities['no-advertise'])
+  )
+    result = { ...result, communities: sortedNumbers([...communities, wellKnownCommunities['no-export']]) }
+  return result
+}
+
+function ownAddress({ localAddress, localAddressOtherVersion }: ImportSource, family: Family): Address {
+  const version = family === 'ipv4/unicast' ? 4 : 6
+  return versionOf(localAddress) === version ? localAddress : (localAddressOtherVersion ?? localAddress)
+}
+
+function ownNumber({ from, localAsn, confederation }: ImportSource): number {
+  return from.kind === 'external' ? (confederation?.id ?? localAsn) : localAsn
 }

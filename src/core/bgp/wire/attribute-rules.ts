@@ -153,7 +153,7 @@ export const attributeRules: Partial<Record<number, AttributeRule>> = {
   [attributeType.aigp]: {
     flags: optionalNonTransitive,
     answer: 'attributeDiscard',
-    source: 'RFC 7311 §3',
+    source: 'RFC 7311 §3.2',
     subcode: 9,
     fault: aigpFault,
   },
