@@ -16,6 +16,8 @@ export interface AttributeRule {
   source: string
   /** Subcode of the UPDATE Message Error, should the session have to end for it after all (RFC 7606 §5.2). */
   subcode: number
+  /** The one length that it may have, where another is not answered with `subcode`. */
+  octets?: number
   /** From an external neighbour it is left out, unseen (RFC 7606 §7.5, §7.9, §7.10). */
   internalOnly?: true
   /** What is wrong with the value, or undefined. */
@@ -29,6 +31,7 @@ export const attributeRules: Partial<Record<number, AttributeRule>> = {
     answer: 'treatAsWithdraw',
     source: 'RFC 7606 §7.1',
     subcode: 6,
+    octets: 1,
     fault: (value) => lengthFault(value, 1) ?? (value[0]! > 2 ? `value ${value[0]}` : undefined),
   },
   [attributeType.asPath]: {

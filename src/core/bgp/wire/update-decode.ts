@@ -171,7 +171,9 @@ function takeAttribute(
     const partial = rule.flags === optionalTransitive ? flags & attributeFlag.partial : 0
     decoder.attributes.push({ flags: rule.flags | partial, type, value })
   } else if (rule.answer === 'treatAsWithdraw') {
-    withdraw(decoder, type, rule.source, `has ${wrong}`, rule.subcode, whole)
+    // RFC 4271 §6.3: Attribute Length Error.
+    const subcode = rule.octets === undefined || rule.octets === value.length ? rule.subcode : 5
+    withdraw(decoder, type, rule.source, `has ${wrong}`, subcode, whole)
   } else {
     fault(decoder, type, rule.answer, `${rule.source}: ${attributeName(type)} has ${wrong}`)
   }
@@ -236,18 +238,17 @@ function takeAnnounced(decoder: Decoder, field: Uint8Array): MessageError | unde
     const error = takeNlri(decoder, 'ipv4/unicast', field, classic)
     if (error !== undefined) return error
   }
-  const announces = field.length > 0 || reach !== undefined
-  if (announces) missingMandatory(decoder)
-  else judgeNextHopLength(decoder)
+  if (field.length > 0 || (reach !== undefined && decoder.reachable === true)) missingMandatory(decoder)
+  if (field.length > 0) announceClassic(decoder, classic)
+  else if (!decoder.seen.has(attributeType.mpReach)) judgeNextHopLength(decoder)
   // RFC 7606 §5.2: without reachable NLRI there is nothing to withdraw, and perhaps it was not found.
   if (decoder.withdraw !== undefined && field.length === 0 && decoder.reachable !== true)
     return decoder.withdraw
-  if (classic.length > 0) announceClassic(decoder, classic)
-  if (reach !== undefined && reach.block.nlri.length > 0) {
+  if (reach !== undefined && decoder.reachable === true) {
     const wrong = nextHopFault(reach.nextHop, context)
     if (wrong !== undefined)
       withdraw(decoder, attributeType.mpReach, 'RFC 4271 §6.3', `has ${wrong}`, 8, noBytes)
-    update.announced.push({ ...reach.block, nextHop: reach.nextHop })
+    if (reach.block.nlri.length > 0) update.announced.push({ ...reach.block, nextHop: reach.nextHop })
   }
   if (decoder.withdraw !== undefined) {
     for (const { nextHop: _, ...block } of update.announced) update.withdrawn.push(block)
