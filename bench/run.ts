@@ -8,6 +8,11 @@ const benches: Record<string, { about: string; run: () => Promise<unknown> }> = 
     about: 'Herald beside BIRD, FRR, GoBGP and OpenBGPD (root, cc); takes scenarios, routers, repetitions',
     run: () => import('./bgp/bgp.ts').then((bench) => bench.run(more[0], more[1], Number(more[2] ?? 3))),
   },
+  fuzz: {
+    about: 'hostile messages against decoder and speaker; takes a number of cases and a seed',
+    run: () =>
+      import('./fuzz.ts').then((bench) => bench.run(Number(more[0] ?? 10_000_000), Number(more[1] ?? 1))),
+  },
   rib: {
     about: 'time per route of each stage in the RIB; printed only; takes a number of routes',
     run: () => import('./rib.ts').then((bench) => bench.run(Number(more[0] ?? 200_000))),
