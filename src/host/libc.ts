@@ -13,6 +13,8 @@ export interface Libc {
   /** A second descriptor of the same socket. */
   dup(fd: number): number
   setsockopt(fd: number, level: number, option: number, value: Uint8Array): void
+  /** Sets an option whose value is a program of classic BPF: 8 bytes an instruction. */
+  attachFilter(fd: number, program: Uint8Array): void
   /** Fills `value` and gives the length that the kernel wrote. */
   getsockopt(fd: number, level: number, option: number, value: Uint8Array): number
   /** Fills `address` and gives the length that the kernel wrote. */
@@ -50,6 +52,8 @@ export const SOCK_CLOEXEC = 0o2000000
 export const SOL_SOCKET = 1
 export const SO_REUSEADDR = 2
 export const SO_BINDTODEVICE = 25
+const SO_ATTACH_FILTER = 26
+export const SO_DETACH_FILTER = 27
 export const IPPROTO_IP = 0
 export const IPPROTO_TCP = 6
 export const IPPROTO_IPV6 = 41
@@ -109,6 +113,8 @@ function load(): Libc {
   const close = bound('int close(int fd)')
   const fcntl = bound('int fcntl(int fd, int command, int from)')
   const setsockopt = bound('int setsockopt(int fd, int level, int option, void *value, uint32_t length)')
+  koffi.struct('sock_fprog', { len: 'uint16_t', filter: 'uint8_t *' })
+  const attach = bound('int setsockopt(int fd, int level, int option, sock_fprog *program, uint32_t length)')
   const getsockopt = bound('int getsockopt(int fd, int level, int option, void *value, void *length)')
   const getsockname = bound('int getsockname(int fd, void *address, void *length)')
   const nametoindex = bound('unsigned int if_nametoindex(const char *name)')
@@ -121,6 +127,10 @@ function load(): Libc {
     close: (fd) => void close(fd),
     dup: (fd) => fcntl(fd, F_DUPFD_CLOEXEC, 0),
     setsockopt: (fd, level, option, value) => void setsockopt(fd, level, option, value, value.length),
+    attachFilter: (fd, program) => {
+      const value = { len: program.length / 8, filter: program }
+      void attach(fd, SOL_SOCKET, SO_ATTACH_FILTER, value, 16)
+    },
     getsockopt: (fd, level, option, value) => {
       const length = Uint32Array.of(value.length)
       getsockopt(fd, level, option, value, length)

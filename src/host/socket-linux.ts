@@ -15,6 +15,7 @@ import {
   IPV6_UNICAST_HOPS,
   IPV6_V6ONLY,
   SO_BINDTODEVICE,
+  SO_DETACH_FILTER,
   SO_REUSEADDR,
   SOCK_CLOEXEC,
   SOCK_NONBLOCK,
@@ -27,6 +28,7 @@ import {
   TCP_MD5SIG_EXT,
   libc,
 } from './libc.ts'
+import { assembled, type Instruction } from './packet-filter.ts'
 
 /** DSCP CS6, which routers give to routing protocols (RFC 4594 §3.1). */
 const trafficClass = 0xc0
@@ -45,6 +47,8 @@ export function openListeningSocket(version: IpVersion, address: Address, port: 
   try {
     setInteger(fd, SOL_SOCKET, SO_REUSEADDR, 1)
     if (version === 6) setInteger(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1)
+    // The answer to a neighbour's first packet is the listener's, and RFC 5082 §3 may have the neighbour look at it.
+    setTtl(fd, version, 255)
     bindSocket(fd, address, port, 0)
   } catch (error) {
     libc().close(fd)
@@ -75,6 +79,19 @@ export function setTtl(fd: number, version: IpVersion, ttl: number): void {
 export function setMinTtl(fd: number, version: IpVersion, ttl: number): void {
   if (version === 4) setInteger(fd, IPPROTO_IP, IP_MINTTL, ttl)
   else setInteger(fd, IPPROTO_IPV6, IPV6_MINHOPCOUNT, ttl)
+}
+
+/** The socket and those accepted on it from now on see what the filter passes; an empty one passes all. */
+export function setFilter(fd: number, filter: readonly Instruction[]): void {
+  if (filter.length > 0) {
+    libc().attachFilter(fd, assembled(filter))
+    return
+  }
+  try {
+    setInteger(fd, SOL_SOCKET, SO_DETACH_FILTER, 0)
+  } catch (error) {
+    if (!(error instanceof SystemError && error.code === 'ENOENT')) throw error
+  }
 }
 
 /** Packets leave and come by this interface alone. */

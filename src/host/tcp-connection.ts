@@ -6,7 +6,7 @@ import type net from 'node:net'
 import type { IpVersion } from '#core/net/address.ts'
 import { sendQueueHigh, sendQueueLow, type ConnectionHandlers, type TcpConnection } from '#core/net/tcp.ts'
 import { readInTurns, startReading } from './read-turn.ts'
-import { setMinTtl, setTtl } from './socket-linux.ts'
+import { setFilter, setMinTtl, setTtl } from './socket-linux.ts'
 import { explain } from './tcp-errors.ts'
 
 /** How long `close` waits for the other end to close too before it drops the connection. */
@@ -106,6 +106,8 @@ export class Connection implements TcpConnection {
     if (fd < 0) return
     setTtl(fd, this.#version, ttl)
     setMinTtl(fd, this.#version, minTtl ?? 0)
+    // What an accepted socket has inherited has done its part.
+    setFilter(fd, [])
   }
 
   /** The turn ends: what was sent in it leaves. */

@@ -1,9 +1,11 @@
 /** A listening port of Linux: one socket for each IP version, with keys that can be replaced while it listens. */
 import net from 'node:net'
-import { versionOf, type Address, type IpVersion } from '#core/net/address.ts'
-import type { ListenHandlers, TcpListen, TcpListener } from '#core/net/tcp.ts'
+import { addressBits, versionOf, type Address, type IpVersion } from '#core/net/address.ts'
+import { prefixOf } from '#core/net/prefix.ts'
+import type { ListenHandlers, TcpListen, TcpListener, TcpMinTtl } from '#core/net/tcp.ts'
 import { SystemError, libc } from './libc.ts'
-import { boundPort, openListeningSocket } from './socket-linux.ts'
+import { minTtlFilter } from './packet-filter.ts'
+import { boundPort, openListeningSocket, setFilter } from './socket-linux.ts'
 import { Connection, fdOf } from './tcp-connection.ts'
 import { endsOf } from './tcp-ends.ts'
 import { explain } from './tcp-errors.ts'
@@ -19,7 +21,7 @@ export function listen(options: TcpListen, handlers: ListenHandlers): TcpListene
   } catch (error) {
     const reason = explain(error, `port ${options.port}`)
     process.nextTick(() => handlers.failed(reason))
-    return { setPasswords() {}, close() {} }
+    return { setPasswords() {}, setMinTtls() {}, close() {} }
   }
   let waiting = sockets.length
   let ended = false
@@ -27,6 +29,7 @@ export function listen(options: TcpListen, handlers: ListenHandlers): TcpListene
     if (!ended) handlers.passwordFailed(address, reason)
   })
   keys.replace(options.passwords)
+  setMinTtls(sockets, options.minTtls ?? [])
   const end = () => {
     ended = true
     for (const { server } of sockets) server.close()
@@ -58,8 +61,23 @@ export function listen(options: TcpListen, handlers: ListenHandlers): TcpListene
     setPasswords: (passwords) => {
       if (!ended) keys.replace(passwords)
     },
+    setMinTtls: (minTtls) => {
+      if (!ended) setMinTtls(sockets, minTtls)
+    },
     close: end,
   }
+}
+
+/**
+ * Looks at TTLs already on the way to `accept`: else a stranger far away could have said everything that makes a session
+ * before the accepted socket is told what to drop.
+ */
+function setMinTtls(sockets: readonly ListeningSocket[], minTtls: readonly TcpMinTtl[]): void {
+  const prefixes = minTtls.map(({ address, prefixLength = addressBits(versionOf(address)), minTtl }) => ({
+    prefix: prefixOf(address, prefixLength),
+    minTtl,
+  }))
+  for (const { fd, version } of sockets) setFilter(fd, minTtlFilter(version, prefixes))
 }
 
 interface ListeningSocket {

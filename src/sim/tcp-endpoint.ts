@@ -44,6 +44,9 @@ export class TcpEndpoint implements TcpConnection {
   #unsentBytes = 0
   /** More was queued than {@link sendQueueHigh}, and not yet again as little as {@link sendQueueLow}. */
   #behind = false
+  /** Of packets sent: nothing on this network makes it less on the way. */
+  #ttl = 255
+  #minTtl = 0
   #retries = 0
   #finArrived = false
   #finReceived = false
@@ -108,7 +111,10 @@ export class TcpEndpoint implements TcpConnection {
     this.#finish()
   }
 
-  setTtl(): void {}
+  setTtl(ttl: number, minTtl = 0): void {
+    this.#ttl = ttl
+    this.#minTtl = minTtl
+  }
 
   /** The connection is lost and the process is told, now. */
   lose(reason: string): void {
@@ -188,7 +194,8 @@ export class TcpEndpoint implements TcpConnection {
         else this.lose('the other end does not answer')
       })
     }
-    this.#network.carry(this.host, this.peerHost, bytes, arrive, lost)
+    if (this.#ttl < this.#peer.#minTtl) lost() // RFC 5082 §3
+    else this.#network.carry(this.host, this.peerHost, bytes, arrive, lost)
   }
 
   #tellProgress(): void {

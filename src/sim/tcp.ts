@@ -15,6 +15,7 @@ import {
   type TcpEnds,
   type TcpListen,
   type TcpListener,
+  type TcpMinTtl,
   type TcpPassword,
 } from '#core/net/tcp.ts'
 import type { Host, Network } from './network.ts'
@@ -29,6 +30,7 @@ interface Listener {
   addresses: Address[] | undefined
   /** What segments of neighbours must be signed with; `unset`: the key could not be set. */
   signatures: Map<Prefix, string | typeof unset>
+  minTtls: Map<Prefix, number>
   handlers: ListenHandlers
   own: OwnSockets
 }
@@ -89,7 +91,7 @@ export class SimulatedTcp {
     const dialer: TcpConnection = {
       send: (bytes) => endpoint?.send(bytes),
       close: () => (endpoint === undefined ? stop() : endpoint.close()),
-      setTtl: () => {},
+      setTtl: (ttl, minTtl) => endpoint?.setTtl(ttl, minTtl),
       get queuedBytes() {
         return endpoint?.queuedBytes ?? 0
       },
@@ -113,7 +115,7 @@ export class SimulatedTcp {
     }
     const sendSyn = (attempt: number) => {
       stopRetrying = clock.after(synRetryMs * 2 ** attempt, () => sendSyn(attempt + 1))
-      this.#sendSyn(host, ends, signatureOf(options), {
+      this.#sendSyn(host, ends, options, {
         opened,
         refused: () => fail(`${where} refused the connection: nothing listens there`),
         wanted: () => pending,
@@ -127,7 +129,7 @@ export class SimulatedTcp {
   #sendSyn(
     host: Host,
     ends: TcpEnds,
-    signature: string,
+    options: TcpDial,
     outcome: { opened: (endpoint: TcpEndpoint) => void; refused: () => void; wanted: () => boolean },
   ): void {
     const target = this.#network.hostOf(ends.remoteAddress)
@@ -135,15 +137,18 @@ export class SimulatedTcp {
     this.#network.carry(host, target, 60, () => {
       const listener = this.#listeners.get(`${target.name} ${ends.remotePort}`)
       const listens = listener !== undefined && (listener.addresses?.includes(ends.remoteAddress) ?? true)
+      // RFC 5082 §3: dropped in silence.
+      if (listens && options.ttl < (longestMatch(listener.minTtls, ends.localAddress) ?? 0)) return
       const wanted = listens ? signatureWanted(listener, ends.localAddress) : undefined
       if (!listens || wanted === unset) {
         this.#network.carry(target, host, 40, outcome.refused)
         return
       }
-      if (wanted !== signature) return // RFC 2385 §4.1: dropped in silence
+      if (wanted !== signatureOf(options)) return // RFC 2385 §4.1: dropped in silence
       this.#network.carry(target, host, 60, () => {
         if (!outcome.wanted()) return
         const [near, far] = TcpEndpoint.pair(this.#network, host, target, ends, this.#endpoints)
+        near.setTtl(options.ttl, options.minTtl)
         far.acceptWhenAcknowledged(() => this.#accept(listener, far))
         outcome.opened(near)
       })
@@ -165,7 +170,7 @@ export class SimulatedTcp {
     const port = options.port === 0 ? host.ephemeralPort() : options.port
     const key = `${host.name} ${port}`
     const { addresses } = options
-    const listener: Listener = { addresses, signatures: new Map(), handlers, own }
+    const listener: Listener = { addresses, signatures: new Map(), minTtls: new Map(), handlers, own }
     const missing = addresses?.find((address) => !host.has(address))
     const mistake = this.#listeners.has(key)
       ? `port ${port} is taken by another process`
@@ -191,13 +196,19 @@ export class SimulatedTcp {
     }
     if (mistake) {
       clock.after(0, () => ended || handlers.failed(mistake))
-      return { setPasswords: () => {}, close: () => void (ended = true) }
+      return { setPasswords: () => {}, setMinTtls: () => {}, close: () => void (ended = true) }
     }
     this.#listeners.set(key, listener)
     own.listeners.set(listener, close)
     setPasswords(options.passwords)
     clock.after(0, () => ended || handlers.listening(port))
-    return { setPasswords, close }
+    const setMinTtls = (minTtls: TcpMinTtl[]) => {
+      listener.minTtls.clear()
+      for (const { address, prefixLength = addressBits(versionOf(address)), minTtl } of minTtls)
+        listener.minTtls.set(prefixOf(address, prefixLength), minTtl)
+    }
+    setMinTtls(options.minTtls ?? [])
+    return { setPasswords, setMinTtls, close }
   }
 }
 
@@ -260,14 +271,17 @@ function signatureOf({ password, authenticationOption: option }: Keys): string {
   return JSON.stringify([password, option?.keyId, option?.algorithm, option?.key])
 }
 
-/** Of the longest prefix that has one. */
 function signatureWanted(listener: Listener, address: Address): string | typeof unset {
+  return longestMatch(listener.signatures, address) ?? signatureOf({})
+}
+
+function longestMatch<T>(table: ReadonlyMap<Prefix, T>, address: Address): T | undefined {
   let longest: Prefix | undefined
-  for (const prefix of listener.signatures.keys()) {
+  for (const prefix of table.keys()) {
     if (!covers(prefix, address)) continue
     if (longest === undefined || lengthOf(prefix) > lengthOf(longest)) longest = prefix
   }
-  return longest === undefined ? signatureOf({}) : listener.signatures.get(longest)!
+  return longest === undefined ? undefined : table.get(longest)
 }
 
 function utf8Length(text: string): number {

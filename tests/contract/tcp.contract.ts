@@ -270,6 +270,44 @@ function suite(version: IpVersion, open: () => Promise<TcpWorld>): void {
     client.connection.setTtl(3)
   })
 
+  test('drops what comes from a neighbour, or a range, with a lower TTL than it must have (RFC 5082 §3)', async (world, network) => {
+    const [one, other] = network.left
+    const server = await listening(world, network)
+    server.listener.setMinTtls([{ address: one, minTtl: 255 }])
+    const far = dialing(world, network, server.port, { ttl: 254, timeoutMs: 400 })
+    await world.until(() => far.failed.length > 0, 'the dial to fail')
+    assert.match(far.failed[0]!, /no answer/)
+    const near = await connected(world, network, server, { ttl: 255, minTtl: 255 })
+    const free = await connected(world, network, server, { ttl: 1, sourceAddress: other })
+    server.listener.setMinTtls([
+      { address: one, minTtl: 200 },
+      { address: one, prefixLength: version === 4 ? 24 : 64, minTtl: 254 },
+    ])
+    const nearer = await connected(world, network, server, { ttl: 200 })
+    const outside = dialing(world, network, server.port, { ttl: 253, sourceAddress: other, timeoutMs: 400 })
+    await world.until(() => outside.failed.length > 0, 'the other dial to fail')
+    server.listener.setMinTtls([])
+    const any = await connected(world, network, server, { ttl: 1 })
+    assert.equal(server.connections.length, 4)
+    for (const { client, accepted } of [near, free, nearer, any]) finish(client, accepted)
+    finish(server)
+  })
+
+  test('drops what comes with a lower TTL on an open connection (RFC 5082 §3)', async (world, network) => {
+    const server = await listening(world, network)
+    const { client, accepted } = await connected(world, network, server, { ttl: 254, minTtl: 255 })
+    accepted.connection.send(Uint8Array.of(1))
+    await world.until(() => client.bytes() === 1, 'a byte from an accepted connection, whose TTL is 255')
+    accepted.connection.setTtl(254, 255)
+    client.connection.send(Uint8Array.of(1))
+    accepted.connection.send(Uint8Array.of(2))
+    await world.pass(300)
+    assert.equal(accepted.bytes() + client.bytes(), 1)
+    client.connection.setTtl(255, 254)
+    await world.until(() => accepted.bytes() === 1 && client.bytes() === 2, 'both bytes')
+    finish(server, client, accepted)
+  })
+
   const md5 = (name: string, body: (world: TcpWorld, network: Network) => Promise<void>) => {
     test(name, async (world, network, t) => {
       if (world.noMd5 === undefined) await body(world, network)

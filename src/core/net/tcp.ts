@@ -42,6 +42,20 @@ export interface TcpListen {
   /** Accept on these only; absent: on all addresses. */
   addresses?: Address[]
   passwords: TcpPassword[]
+  /** Absent: none. */
+  minTtls?: TcpMinTtl[]
+}
+
+/**
+ * Packets that a neighbour, or a range of them, sends with a lower TTL or hop limit are dropped, the one that asks for a
+ * connection too (RFC 5082 §3). The longest match of several counts.
+ */
+export interface TcpMinTtl {
+  address: Address
+  /** As in {@link TcpPassword}. */
+  prefixLength?: number
+  /** 1..255. */
+  minTtl: number
 }
 
 /** What connections from a neighbour, or from a range of them, must be signed with: one of the two. */
@@ -110,7 +124,10 @@ export interface TcpConnection {
   send(bytes: Uint8Array): void
   /** Ends the connection after what was sent has gone out. No handler is called any more. */
   close(): void
-  /** IP TTL or hop limit of packets sent, and the least that is accepted from now on; absent: any. */
+  /**
+   * IP TTL or hop limit of packets sent (of an accepted connection: 255 until this says another), and the least that is
+   * accepted from now on; absent: any.
+   */
   setTtl(ttl: number, minTtl?: number): void
   /** Bytes sent and not yet taken by the kernel. */
   readonly queuedBytes: number
@@ -119,5 +136,7 @@ export interface TcpConnection {
 export interface TcpListener {
   /** Replaces the keys without closing the sockets. Connections that are open keep theirs. */
   setPasswords(passwords: TcpPassword[]): void
+  /** Replaces the least TTLs for connections to come. */
+  setMinTtls(minTtls: TcpMinTtl[]): void
   close(): void
 }
