@@ -6,7 +6,8 @@ import type { BgpEvent, ConnectionId } from '#core/bgp/io.ts'
 import type { Clock } from '#core/lib/clock.ts'
 import type { Address } from '#core/net/address.ts'
 import type { ConnectionHandlers, Tcp, TcpConnection, TcpListener } from '#core/net/tcp.ts'
-import type { Listen, SpeakerConfig, SpeakerInput, SpeakerOutput } from '#core/speaker/io.ts'
+import type { SpeakerConfig, SpeakerInput, SpeakerOutput } from '#core/speaker/io.ts'
+import type { Listen } from '#core/speaker/listen.ts'
 import { Speaker } from '#core/speaker/speaker.ts'
 
 export interface SpeakerLoopOptions {
@@ -162,6 +163,7 @@ export class SpeakerLoop {
     if (known?.listener !== undefined && known.listen.port === listen.port) {
       known.listen = listen
       known.listener.setPasswords(listen.passwords)
+      known.listener.setMinTtls(listen.minTtls)
       return
     }
     if (known !== undefined) this.#unlisten(instance)
@@ -172,11 +174,12 @@ export class SpeakerLoop {
 
   #open(instance: string, listening: Listening): void {
     const { listenAddresses: addresses, tcp, clock, trouble } = this.#options
-    const { port } = listening.listen
+    const { port, passwords, minTtls } = listening.listen
     listening.listener = tcp.listen(
       {
         port,
-        passwords: listening.listen.passwords,
+        passwords,
+        minTtls,
         ...(addresses === undefined ? {} : { addresses }),
       },
       {

@@ -1,6 +1,13 @@
 /** The connections and listeners of one speaker or router: performs what it asks for on a {@link Tcp} and tells it what came. */
 import type { BgpInput, ConnectionEnds, ConnectionId, Dial } from '#core/bgp/io.ts'
-import type { ListenHandlers, Tcp, TcpConnection, TcpListener, TcpPassword } from '#core/net/tcp.ts'
+import type {
+  ListenHandlers,
+  Tcp,
+  TcpConnection,
+  TcpListener,
+  TcpMinTtl,
+  TcpPassword,
+} from '#core/net/tcp.ts'
 import type { VirtualClock } from './clock.ts'
 
 /** What happened. `instance` is the name under which `listen` was called. */
@@ -13,6 +20,7 @@ export type ConnectionInput =
 export interface ListenRequest {
   port: number
   passwords: TcpPassword[]
+  minTtls?: TcpMinTtl[]
 }
 
 /** As the real speaker's. */
@@ -57,19 +65,24 @@ export class Connections {
     this.#open.delete(connection)
   }
 
+  setTtl(connection: ConnectionId, ttl: number, minTtl?: number): void {
+    this.#open.get(connection)?.setTtl(ttl, minTtl)
+  }
+
   listen(instance: string, request: ListenRequest): void {
     const present = this.#listeners.get(instance)
-    const { passwords } = request
-    if (present?.request.port === request.port) {
+    const { port, passwords, minTtls = [] } = request
+    if (present?.request.port === port) {
       present.request = request
       present.listener.setPasswords(passwords)
+      present.listener.setMinTtls(minTtls)
       return
     }
     present?.listener.close()
     const handlers: ListenHandlers = {
       listening: (port) => this.#tell({ kind: 'listening', instance, port }),
       failed: (reason) => {
-        this.#tell({ kind: 'listenFailed', instance, port: request.port, reason })
+        this.#tell({ kind: 'listenFailed', instance, port, reason })
         this.#clock.after(listenRetryMs, () => {
           const wanted = this.#listeners.get(instance)
           if (wanted?.listener !== listener) return
@@ -77,8 +90,7 @@ export class Connections {
           this.listen(instance, wanted.request)
         })
       },
-      passwordFailed: (_address, reason) =>
-        this.#tell({ kind: 'listenFailed', instance, port: request.port, reason }),
+      passwordFailed: (_address, reason) => this.#tell({ kind: 'listenFailed', instance, port, reason }),
       accepted: (opened, ends) => {
         const connection = --this.#accepted
         this.#open.set(connection, opened)
@@ -86,7 +98,7 @@ export class Connections {
         return this.#handlers(connection)
       },
     }
-    const listener = this.#tcp.listen({ port: request.port, passwords }, handlers)
+    const listener = this.#tcp.listen({ port, passwords, minTtls }, handlers)
     this.#listeners.set(instance, { request, listener })
   }
 

@@ -82,6 +82,7 @@ export class SimulatedRouter {
     const drive = new Drive<BgpInput, BgpOutput>(this.#clock, bgp, { kind: 'tick' }, (output) => {
       if (output.kind === 'dial') connections.dial(output.connection, output.dial)
       else if (output.kind === 'send') connections.send(output.connection, output.bytes)
+      else if (output.kind === 'setTtl') connections.setTtl(output.connection, output.ttl, output.minTtl)
       else if (output.kind === 'close') connections.close(output.connection)
       else if (output.kind === 'event') this.events.push({ at: this.#clock.now(), event: output.event })
     })

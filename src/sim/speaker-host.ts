@@ -82,8 +82,8 @@ export class SpeakerHost {
         case 'event':
           this.events.push({ at: clock.now(), instance: output.instance, event: output.event })
           return
-        // The virtual network has no hop counts.
         case 'setTtl':
+          return connections.setTtl(output.connection, output.ttl, output.minTtl)
         case 'stateChanged':
           return
       }

@@ -32,6 +32,7 @@ import { unnegotiated, type UpdateContext } from './wire/context.ts'
 import { Framer } from './wire/framer.ts'
 import type { Notification, RouteRefresh } from './wire/message.ts'
 import { ceaseSubcode, showNotification } from './wire/notification.ts'
+import { comesFrom, dialOf, ttlOf } from './transport.ts'
 import { encodeUpdates } from './wire/update-encode.ts'
 import { decodeMessage, encodeMessage } from './wire/wire.ts'
 
@@ -216,13 +217,14 @@ export class Bgp {
   }
 
   #accept(connection: ConnectionId, ends: ConnectionEnds): void {
-    const neighbour = this.#neighbours.values().find(({ config }) => config.address === ends.remoteAddress)
+    const neighbour = this.#neighbours.values().find(({ config }) => comesFrom(config, ends))
     const reason =
       neighbour === undefined
         ? 'no peer has this address'
         : (neighbour.config.heldDown ?? (this.#shutDown ? 'the speaker is shutting down' : undefined))
     if (neighbour !== undefined && reason === undefined) {
       this.#links.set(connection, { neighbour, framer: new Framer() })
+      this.#outputs.push(ttlOf(neighbour.config, connection))
       this.#step(neighbour, { kind: 'accepted', connection, ends })
       return
     }
@@ -346,19 +348,8 @@ export class Bgp {
   #dial(neighbour: Neighbour, connection: ConnectionId): void {
     assert(connection === this.#numbers.next, 'a dial has the number that it was offered')
     this.#numbers.next++
-    const { address, port, ttl, sourceAddress, password } = neighbour.config
     this.#links.set(connection, { neighbour, framer: new Framer() })
-    this.#outputs.push({
-      kind: 'dial',
-      connection,
-      dial: {
-        address,
-        port,
-        ttl,
-        ...(sourceAddress === undefined ? {} : { sourceAddress }),
-        ...(password === undefined ? {} : { password }),
-      },
-    })
+    this.#outputs.push({ kind: 'dial', connection, dial: dialOf(neighbour.config) })
   }
 
   #flush(): void {

@@ -187,11 +187,12 @@ function familyCounts(rib: Rib, slot: number, family: Family): FamilyCounts {
 
 function connectionPart({ importRoutes: _, exportLearned: __, heldDown: ___, ...rest }: PeerConfig): string {
   const { address, port, asn, sourceAddress, passive, families, ttl, timers, password } = rest
-  const { peerAs, localAs, extendedMessages, addPath, role } = rest
+  const { peerAs, localAs, extendedMessages, addPath, role, minTtl, authenticationOption } = rest
   const { connectRetrySeconds, holdTimeSeconds, keepaliveSeconds } = timers
   return JSON.stringify([
     [address, port, asn, sourceAddress, passive, families, ttl, password],
     [peerAs, localAs, extendedMessages, addPath, role],
+    [rest.interface, minTtl, authenticationOption],
     [connectRetrySeconds, holdTimeSeconds, keepaliveSeconds],
   ])
 }

@@ -1,7 +1,7 @@
 /** Inputs and outputs of a node's speaker. Connection inputs and outputs are those of `core/bgp/io.ts`. */
 import type { BgpEvent, BgpInput, ConnectionId, BgpOutput, ConnectionEnds } from '#core/bgp/io.ts'
-import type { TcpPassword } from '#core/net/tcp.ts'
 import type { Snapshot } from '#core/schema/snapshot.ts'
+import type { Listen } from './listen.ts'
 
 export interface SpeakerConfig {
   /** Name of the Node that this speaker runs on. */
@@ -35,9 +35,3 @@ export type SpeakerOutput =
   | { kind: 'event'; instance: string; event: BgpEvent }
   /** `nodeState` would now give something else: write it when convenient. */
   | { kind: 'stateChanged' }
-
-export interface Listen {
-  port: number
-  /** Of neighbours and of ranges of them. */
-  passwords: TcpPassword[]
-}

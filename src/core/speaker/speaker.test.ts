@@ -69,7 +69,7 @@ for (const { version, local, remote, other } of versions) {
       const bench = new Bench()
       const outputs = bench.show(instance('one', { listenPort: 179 }), peer('tor', remote))
       assert.deepEqual(of(outputs, 'listen'), [
-        { kind: 'listen', instance: 'one', listen: { port: 179, passwords: [] } },
+        { kind: 'listen', instance: 'one', listen: { port: 179, passwords: [], minTtls: [] } },
       ])
       assert.deepEqual(
         of(outputs, 'dial').map(({ dial }) => dial.address),
@@ -160,6 +160,7 @@ for (const { version, local, remote, other } of versions) {
       assert.deepEqual(of(outputs, 'listen')[0]?.listen, {
         port: 179,
         passwords: [{ address: remote, password: 'hush' }],
+        minTtls: [],
       })
     })
 

@@ -14,7 +14,8 @@ import type { NodePlan } from '#core/plan/node-plan.ts'
 import { planNode } from '#core/plan/plan-node.ts'
 import type { NodeStateStatus } from '#core/schema/node-state.ts'
 import type { Snapshot } from '#core/schema/snapshot.ts'
-import type { Listen, SpeakerConfig, SpeakerInput, SpeakerOutput } from './io.ts'
+import type { SpeakerConfig, SpeakerInput, SpeakerOutput } from './io.ts'
+import { listenOf, type Listen } from './listen.ts'
 import { nodeStateOf } from './node-state.ts'
 
 /** One instance and what it was last told to do. */
@@ -183,12 +184,10 @@ export class Speaker {
     outputs.push({ kind: 'unlisten', instance })
   }
 
-  #listen({ name, listenPort: port, peers }: InstanceConfig, outputs: SpeakerOutput[]): void {
-    if (port === undefined) return
-    const passwords = peers.flatMap(({ address, password }) =>
-      password === undefined ? [] : { address, password },
-    )
-    const listen = { port, passwords }
+  #listen(config: InstanceConfig, outputs: SpeakerOutput[]): void {
+    const { name, listenPort } = config
+    if (listenPort === undefined) return
+    const listen = listenOf(config, listenPort)
     if (JSON.stringify(this.#listens.get(name)) === JSON.stringify(listen)) return
     this.#listens.set(name, listen)
     outputs.push({ kind: 'listen', instance: name, listen })
