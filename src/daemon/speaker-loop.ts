@@ -3,6 +3,7 @@
  * into its inputs, and wakes it at its next deadline. It decides nothing but when to try a port again.
  */
 import type { BgpEvent, ConnectionId } from '#core/bgp/io.ts'
+import type { Tap } from '#core/bgp/tap.ts'
 import type { Clock } from '#core/lib/clock.ts'
 import type { Address } from '#core/net/address.ts'
 import type { ConnectionHandlers, Tcp, TcpConnection, TcpListener } from '#core/net/tcp.ts'
@@ -18,6 +19,8 @@ export interface SpeakerLoopOptions {
   listenAddresses?: Address[]
   /** Every event of every instance, as it happens. */
   event: (instance: string, event: BgpEvent) => void
+  /** For stations and dumps, in the order in which it happens. Whoever is told may ask the speaker and not tell it anything. */
+  tapped?: (instance: string, tap: Tap) => void
   /** The speaker's state may look different now. Told at most every {@link tellMs}, and of the last change in any case. */
   stateChanged: () => void
   /** Something about a port or a password did not work: once each. */
@@ -129,6 +132,8 @@ export class SpeakerLoop {
         return this.#unlisten(output.instance)
       case 'event':
         return this.#options.event(output.instance, output.event)
+      case 'tap':
+        return this.#options.tapped?.(output.instance, output.tap)
     }
   }
 

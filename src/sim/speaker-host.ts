@@ -84,6 +84,7 @@ export class SpeakerHost {
           return
         case 'setTtl':
           return connections.setTtl(output.connection, output.ttl, output.minTtl)
+        case 'tap':
         case 'stateChanged':
           return
       }

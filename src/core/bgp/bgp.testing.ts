@@ -7,6 +7,7 @@ import { Bgp, type ConnectionNumbers } from './bgp.ts'
 import type { InstanceConfig, OriginatedAttributes, OriginatedRoute, PeerConfig } from './config.ts'
 import type { BgpEvent, BgpInput, BgpOutput, ConnectionEnds, ConnectionId } from './io.ts'
 import { families } from './family.ts'
+import type { Tap } from './tap.ts'
 import { prefix } from '#core/net/prefix.ts'
 
 export interface Speaker {
@@ -16,6 +17,7 @@ export interface Speaker {
   bgp: Bgp
   config: InstanceConfig
   events: BgpEvent[]
+  taps: Tap[]
   /** Every array that it sent. */
   sent: Uint8Array[]
   reachable: boolean
@@ -56,6 +58,7 @@ export class World {
         routes: [],
       },
       events: [],
+      taps: [],
       sent: [],
       reachable: true,
     }
@@ -169,6 +172,9 @@ export class World {
         return
       case 'event':
         speaker.events.push(output.event)
+        return
+      case 'tap':
+        speaker.taps.push(output.tap)
         return
     }
   }

@@ -5,7 +5,7 @@
  *
  * It does no I/O, keeps no clock and knows nothing of Kubernetes.
  */
-import { assert } from '#core/lib/assert.ts'
+import { assert, present } from '#core/lib/assert.ts'
 import type { Prng } from '#core/lib/prng.ts'
 import type { Prefix } from '#core/net/prefix.ts'
 import type { InstanceConfig, PeerConfig } from './config.ts'
@@ -22,14 +22,22 @@ import type {
   RoutePage,
   RouteTable,
 } from './io.ts'
-import { mustRestart, peerStatus, ribSession, sessionConfigOf, type Neighbour } from './neighbour.ts'
+import {
+  mustRestart,
+  peerStatus,
+  ribSession,
+  sessionConfigOf,
+  tappedSession,
+  type Neighbour,
+} from './neighbour.ts'
 import { withheldFrom } from './rib/explain.ts'
 import { queryRoutes } from './rib/query.ts'
 import { Rib } from './rib/rib.ts'
-import type { Ending, SessionInput, SessionOutput } from './session/io.ts'
+import type { Ending, SessionInput, SessionMessage, SessionOutput } from './session/io.ts'
 import { initialSession, nextDeadline, step } from './session/session.ts'
+import type { Tap, TappedSession } from './tap.ts'
 import { unnegotiated, type UpdateContext } from './wire/context.ts'
-import { Framer } from './wire/framer.ts'
+import { Framer, messageType } from './wire/framer.ts'
 import type { Notification, RouteRefresh } from './wire/message.ts'
 import { ceaseSubcode, showNotification } from './wire/notification.ts'
 import { comesFrom, dialOf, ttlOf } from './transport.ts'
@@ -45,6 +53,9 @@ export interface ConnectionNumbers {
 interface Link {
   neighbour: Neighbour
   framer: Framer
+  /** OPENs as whole messages. */
+  sentOpen?: Uint8Array
+  receivedOpen?: Uint8Array
 }
 
 export class Bgp {
@@ -114,6 +125,11 @@ export class Bgp {
     return neighbour === undefined || this.#rib === undefined ? [] : withheldFrom(this.#rib, neighbour.slot)
   }
 
+  /** Established sessions, as stations and dumps are told of them. */
+  tappedSessions(): TappedSession[] {
+    return [...this.#neighbours.values()].flatMap((neighbour) => tappedSession(neighbour) ?? [])
+  }
+
   #take(input: BgpInput): void {
     switch (input.kind) {
       case 'configure':
@@ -159,6 +175,8 @@ export class Bgp {
         this.#remove(neighbour, ceaseSubcode.otherConfigurationChange)
       this.#rib = new Rib({ localAsn: config.asn, seed: this.#random.u32() })
     }
+    if (old !== undefined && config.taps !== undefined && rulesOf(old) !== rulesOf(config))
+      this.#tap({ kind: 'reevaluated' })
     this.#config = config
     const wanted = new Map(config.peers.map((peer) => [peer.name, peer]))
     for (const neighbour of this.#neighbours.values())
@@ -249,8 +267,17 @@ export class Bgp {
         return
       }
       neighbour.received++
+      if (framed.ok) this.#taken(link, connection, framed.value)
       this.#step(neighbour, { kind: 'received', connection, message: decoded.value })
     }
+  }
+
+  /** A whole message was understood. */
+  #taken(link: Link, connection: ConnectionId, bytes: Uint8Array): void {
+    if (bytes[18] === messageType.open) link.receivedOpen = bytes.slice()
+    const { config, established } = link.neighbour
+    if (this.#config?.taps?.received === true && established?.connection === connection)
+      this.#tap({ kind: 'received', peer: config.name, bytes })
   }
 
   #contextOf(neighbour: Neighbour, connection: ConnectionId): UpdateContext {
@@ -275,11 +302,7 @@ export class Bgp {
         return this.#dial(neighbour, output.connection)
       case 'send':
         neighbour.sent++
-        this.#outputs.push({
-          kind: 'send',
-          connection: output.connection,
-          bytes: encodeMessage(output.message),
-        })
+        this.#send(output.connection, output.message)
         if (output.message.kind === 'notification')
           this.#notificationEvent('notificationSent', neighbour, output.message)
         return
@@ -290,11 +313,17 @@ export class Bgp {
       case 'up': {
         const { connection, negotiated } = output
         const { name } = neighbour.config
-        neighbour.established = { connection, negotiated }
-        this.#links.get(connection)?.framer.setMaxLength(negotiated.maxLength)
+        const link = present(this.#links.get(connection), 'the connection of a session')
+        link.framer.setMaxLength(negotiated.maxLength)
+        const opens = {
+          sent: present(link.sentOpen, 'the own OPEN'),
+          received: present(link.receivedOpen, "the neighbour's OPEN"),
+        }
+        neighbour.established = { connection, negotiated, opens }
         neighbour.since = this.#now
         this.#rib!.sessionUp(neighbour.slot, ribSession(this.#config!, neighbour.config, negotiated))
         this.#event({ kind: 'sessionUp', peer: name })
+        if (this.#config!.taps !== undefined) this.#tap({ kind: 'up', session: tappedSession(neighbour)! })
         return
       }
       case 'update':
@@ -314,6 +343,7 @@ export class Bgp {
           peer: neighbour.config.name,
           reason: output.ending.reason,
         })
+        if (this.#config!.taps !== undefined) this.#tapDown(neighbour, output.ending)
         return
       case 'failed':
         this.#ended(neighbour, output.ending)
@@ -327,6 +357,13 @@ export class Bgp {
     // RFC 7313 §4.
     else if (role === 'begin') rib.markStale(neighbour.slot, family)
     else rib.sweepStale(neighbour.slot, family)
+  }
+
+  #send(connection: ConnectionId, message: SessionMessage): void {
+    const bytes = encodeMessage(message)
+    const link = this.#links.get(connection)
+    if (message.kind === 'open' && link !== undefined) link.sentOpen = bytes
+    this.#outputs.push({ kind: 'send', connection, bytes })
   }
 
   #ended(neighbour: Neighbour, { direction, reason, notification }: Ending): void {
@@ -356,14 +393,17 @@ export class Bgp {
     const rib = this.#rib
     if (rib === undefined) return
     const bySlot = new Map([...this.#neighbours.values()].map((neighbour) => [neighbour.slot, neighbour]))
+    const changed: Prefix[] | undefined = this.#config?.taps?.best === true ? [] : undefined
     const batches = rib.flush((family, id) => {
       const { prefixes, best, bestAttributes } = rib.tables[family]
+      changed?.push(prefixes.prefix(id))
       const event: Extract<BgpEvent, { kind: 'bestPath' }> = { kind: 'bestPath', prefix: prefixes.prefix(id) }
       if (best.get(id) !== 0) event.attributes = rib.store.attributes(bestAttributes.get(id))
       const from = bySlot.get(best.get(id) - 1)
       if (from !== undefined) event.peer = from.config.name
       this.#event(event)
     })
+    if (changed !== undefined && changed.length > 0) this.#tap({ kind: 'best', prefixes: changed })
     // Neighbours that are told the same share the UPDATE, and so its bytes.
     const encoded = { two: new Map<object, Uint8Array[]>(), four: new Map<object, Uint8Array[]>() }
     for (const { slot, updates } of batches) {
@@ -376,10 +416,24 @@ export class Bgp {
           (update.kind === 'update' ? encodeUpdates(update, negotiated) : [encodeMessage(update)])
         known.set(update, messages)
         for (const bytes of messages) this.#outputs.push({ kind: 'send', connection, bytes })
+        if (this.#config!.taps?.sent === true) {
+          const peer = neighbour.config.name
+          for (const bytes of messages) this.#tap({ kind: 'sent', peer, bytes })
+        }
         neighbour.sent += messages.length
       }
       if (updates.length > 0) this.#step(neighbour, { kind: 'updateSent' })
     }
+  }
+
+  #tapDown(neighbour: Neighbour, { direction, notification }: Ending): void {
+    const tap: Tap = { kind: 'down', peer: neighbour.config.name, direction }
+    if (notification !== undefined) tap.notification = encodeMessage(notification)
+    this.#tap(tap)
+  }
+
+  #tap(tap: Tap): void {
+    this.#outputs.push({ kind: 'tap', tap })
   }
 
   #event(event: BgpEvent): void {
@@ -390,4 +444,12 @@ export class Bgp {
 /** RFC 4271 §4.2: AS number and BGP identifier are in every OPEN, so every session must start anew. */
 function isOtherSpeaker(a: InstanceConfig, b: InstanceConfig): boolean {
   return a.asn !== b.asn || a.routerId !== b.routerId
+}
+
+/** What decides about routes that have come in. */
+function rulesOf({ peers, policies }: InstanceConfig): string {
+  return JSON.stringify([
+    policies,
+    peers.map(({ name, importRoutes, importPolicy }) => [name, importRoutes, importPolicy]),
+  ])
 }

@@ -36,6 +36,8 @@ export interface InstanceConfig {
   routesComplete?: boolean
   /** Most sessions that may be open at a time, configured and dynamic ones; absent: no limit. */
   maxSessions?: number
+  /** What stations and dumps are to be told (`tap.ts`), beside sessions that come and go; absent: nothing at all. */
+  taps?: { received: boolean; sent: boolean; best: boolean }
 }
 
 /** Connections from these addresses make a peer out of `template` each (dynamic neighbours). */

@@ -8,6 +8,7 @@ import type { Prefix } from '#core/net/prefix.ts'
 import type { PathAttributes } from './attributes.ts'
 import type { InstanceConfig, PeerConfig } from './config.ts'
 import type { Family } from './family.ts'
+import type { Tap } from './tap.ts'
 
 /**
  * Names one TCP connection. Positive for connections that the speaker asked for by `dial` (it chose the number),
@@ -81,6 +82,8 @@ export type BgpOutput =
   /** Close after what was sent has gone out. Nothing more will be said about this connection by either side. */
   | { kind: 'close'; connection: ConnectionId }
   | { kind: 'event'; event: BgpEvent }
+  /** Only while `InstanceConfig.taps` asks for it. */
+  | { kind: 'tap'; tap: Tap }
 
 export interface Dial {
   address: Address

@@ -11,6 +11,7 @@ import type { LearnedFrom, NeighbourKind } from './rib/path-source.ts'
 import type { NeighbourSession, Rib } from './rib/rib.ts'
 import type { Negotiated, SessionConfig } from './session/io.ts'
 import { sessionState, type Session } from './session/session.ts'
+import type { TappedSession } from './tap.ts'
 
 export interface Neighbour {
   config: PeerConfig
@@ -19,7 +20,12 @@ export interface Neighbour {
   /** Its place in the RIB. */
   slot: number
   /** While the session is established. */
-  established?: { connection: ConnectionId; negotiated: Negotiated }
+  established?: {
+    connection: ConnectionId
+    negotiated: Negotiated
+    /** Both OPENs as whole messages. */
+    opens: { sent: Uint8Array; received: Uint8Array }
+  }
   /** Time of the last change into or out of Established. */
   since?: number
   lastError?: PeerStatus['lastError']
@@ -61,6 +67,27 @@ function ownAsnFor({ asn, confederation }: InstanceConfig, peer: PeerConfig): nu
   const inside =
     peer.asn === 0 ? peer.peerAs === 'internal' : [asn, ...confederation.members].includes(peer.asn)
   return inside ? asn : confederation.id
+}
+
+/** What stations and dumps are told of a session that is established. */
+export function tappedSession({ config, established, since }: Neighbour): TappedSession | undefined {
+  if (established === undefined) return undefined
+  const { negotiated, opens } = established
+  const { asn, routerId, localAsn, ends, families, fourOctetAsn, addPathReceive, addPathSend } = negotiated
+  return {
+    peer: config.name,
+    asn,
+    routerId,
+    localAsn,
+    ends,
+    families,
+    fourOctetAsn,
+    addPathReceive,
+    addPathSend,
+    since: since ?? 0,
+    sentOpen: opens.sent,
+    receivedOpen: opens.received,
+  }
 }
 
 /** Whether the change touches what the OPEN or the connection was made from, so that the session must start anew. */

@@ -1,5 +1,6 @@
 /** Inputs and outputs of a node's speaker. Connection inputs and outputs are those of `core/bgp/io.ts`. */
 import type { BgpEvent, BgpInput, ConnectionId, BgpOutput, ConnectionEnds } from '#core/bgp/io.ts'
+import type { Tap } from '#core/bgp/tap.ts'
 import type { Snapshot } from '#core/schema/snapshot.ts'
 import type { Listen } from './listen.ts'
 
@@ -28,10 +29,12 @@ export type SpeakerInput =
     >
 
 export type SpeakerOutput =
-  | Exclude<BgpOutput, { kind: 'event' }>
+  | Exclude<BgpOutput, { kind: 'event' | 'tap' }>
   /** Listen for this instance, on IPv4 and IPv6; replaces what it listened on before. */
   | { kind: 'listen'; instance: string; listen: Listen }
   | { kind: 'unlisten'; instance: string }
   | { kind: 'event'; instance: string; event: BgpEvent }
+  /** For stations and dumps. */
+  | { kind: 'tap'; instance: string; tap: Tap }
   /** `nodeState` would now give something else: write it when convenient. */
   | { kind: 'stateChanged' }

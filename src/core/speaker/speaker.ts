@@ -5,7 +5,16 @@
  */
 import { Bgp, type ConnectionNumbers } from '#core/bgp/bgp.ts'
 import type { InstanceConfig } from '#core/bgp/config.ts'
-import type { BgpInput, ConnectionId, PeerStatus, RouteEntry, RouteFilter, RouteTable } from '#core/bgp/io.ts'
+import type {
+  BgpInput,
+  ConnectionId,
+  PeerStatus,
+  RouteEntry,
+  RouteFilter,
+  RoutePage,
+  RouteTable,
+} from '#core/bgp/io.ts'
+import type { TappedSession } from '#core/bgp/tap.ts'
 import { present } from '#core/lib/assert.ts'
 import { Prng } from '#core/lib/prng.ts'
 import type { Problem } from '#core/lib/reason.ts'
@@ -80,6 +89,23 @@ export class Speaker {
   /** Of one instance; empty for one that is not here. */
   routes(instance: string, table: RouteTable, filter: RouteFilter): RouteEntry[] {
     return this.#running.get(instance)?.bgp.routes(table, filter) ?? []
+  }
+
+  /** As `Bgp.routePage`, of one instance; empty for one that is not here. */
+  routePage(
+    instance: string,
+    table: RouteTable,
+    filter: RouteFilter,
+    cursor: number,
+    limit: number,
+  ): RoutePage {
+    const bgp = this.#running.get(instance)?.bgp
+    return bgp?.routePage(table, filter, cursor, limit) ?? { entries: [] }
+  }
+
+  /** Established sessions of one instance, as stations and dumps are told of them; empty for one that is not here. */
+  tappedSessions(instance: string): TappedSession[] {
+    return this.#running.get(instance)?.bgp.tappedSessions() ?? []
   }
 
   /** What the NodeState resource of this node should say. */
@@ -218,6 +244,10 @@ export class Speaker {
       if (output.kind === 'event') {
         outputs.push({ ...output, instance })
         this.#changed = true
+        continue
+      }
+      if (output.kind === 'tap') {
+        outputs.push({ ...output, instance })
         continue
       }
       if (output.kind === 'dial') this.#connections.set(output.connection, instance)
