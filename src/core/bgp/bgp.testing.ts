@@ -5,7 +5,7 @@ import { Prng } from '#core/lib/prng.ts'
 import { address, versionOf, type Address } from '#core/net/address.ts'
 import { Bgp, type ConnectionNumbers } from './bgp.ts'
 import type { InstanceConfig, OriginatedAttributes, OriginatedRoute, PeerConfig } from './config.ts'
-import type { BgpEvent, BgpInput, BgpOutput, ConnectionEnds, ConnectionId } from './io.ts'
+import type { BgpEvent, BgpInput, BgpOutput, ConnectionEnds, ConnectionId, PeerCommand } from './io.ts'
 import { families } from './family.ts'
 import type { Tap } from './tap.ts'
 import { prefix } from '#core/net/prefix.ts'
@@ -103,8 +103,30 @@ export class World {
     this.now = until
   }
 
-  shutdown(speaker: Speaker): void {
-    this.#input(speaker, { kind: 'shutdown' })
+  shutdown(speaker: Speaker, graceful?: boolean): void {
+    this.#input(speaker, { kind: 'shutdown', ...(graceful === undefined ? {} : { graceful }) })
+  }
+
+  command(speaker: Speaker, peer: string, command: PeerCommand): void {
+    this.#input(speaker, { kind: 'command', peer, command })
+  }
+
+  /** Its process ends without a word, as by SIGKILL: the kernel closes its connections, and nobody listens. */
+  kill(speaker: Speaker): void {
+    speaker.reachable = false
+    for (const [connection, other] of this.#pipes) {
+      const mine = this.#pipes.get(other.connection)
+      if (mine?.speaker !== speaker) continue
+      this.#pipes.delete(connection)
+      this.#pipes.delete(other.connection)
+      this.#input(other.speaker, { kind: 'closed', connection: other.connection, reason: 'connection reset' })
+    }
+    speaker.bgp = new Bgp(new Prng(7), this.#numbers)
+  }
+
+  /** It starts again; takes effect with `configure`. */
+  revive(speaker: Speaker): void {
+    speaker.reachable = true
   }
 
   /** Ends all open connections under both ends' feet. */

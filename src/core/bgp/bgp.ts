@@ -24,17 +24,20 @@ import type {
 } from './io.ts'
 import {
   mustRestart,
-  peerStatus,
-  ribSession,
+  neighbourDeadline,
   sessionConfigOf,
   tappedSession,
   type Neighbour,
 } from './neighbour.ts'
+import { peerStatus } from './peer-status.ts'
+import { allArrived, beginRestart, cameUp, isOver, type Restarter } from './restarter.ts'
+import { ribSession } from './rib-session.ts'
 import { withheldFrom } from './rib/explain.ts'
 import { queryRoutes } from './rib/query.ts'
 import { Rib } from './rib/rib.ts'
-import type { Ending, SessionInput, SessionMessage, SessionOutput } from './session/io.ts'
-import { initialSession, nextDeadline, step } from './session/session.ts'
+import type { Ending, Negotiated, SessionInput, SessionMessage, SessionOutput, Stop } from './session/io.ts'
+import { initialSession, step } from './session/session.ts'
+import { arrivalMs, expired, keptAfterLoss, notKeptOn, type StaleRoutes } from './stale-routes.ts'
 import type { Tap, TappedSession } from './tap.ts'
 import { unnegotiated, type UpdateContext } from './wire/context.ts'
 import { Framer, messageType } from './wire/framer.ts'
@@ -65,6 +68,8 @@ export class Bgp {
   readonly #links = new Map<ConnectionId, Link>()
   #config: InstanceConfig | undefined
   #rib: Rib | undefined
+  /** While routes are not passed on yet after a restart. */
+  #restarter: Restarter | undefined
   #shutDown = false
   /** What the call in progress leads to. */
   #outputs: BgpOutput[] = []
@@ -81,15 +86,17 @@ export class Bgp {
     this.#now = now
     this.#take(input)
     for (const neighbour of this.#neighbours.values())
-      if (nextDeadline(neighbour.session) <= now) this.#step(neighbour, { kind: 'tick' })
+      if (neighbourDeadline(neighbour) <= now) this.#tick(neighbour)
+    this.#endDeferral()
     this.#flush()
     return this.#outputs
   }
 
   /** Time at which the next `tick` is due, unless another input comes before; `Infinity`: none. */
   nextDeadline(): number {
-    let deadline = Infinity
-    for (const { session } of this.#neighbours.values()) deadline = Math.min(deadline, nextDeadline(session))
+    let deadline = this.#restarter?.until ?? Infinity
+    for (const neighbour of this.#neighbours.values())
+      deadline = Math.min(deadline, neighbourDeadline(neighbour))
     return deadline
   }
 
@@ -153,7 +160,10 @@ export class Bgp {
       case 'shutdown':
         this.#shutDown = true
         for (const neighbour of this.#neighbours.values())
-          this.#step(neighbour, { kind: 'stop', subcode: ceaseSubcode.administrativeShutdown })
+          this.#stop(neighbour, {
+            subcode: ceaseSubcode.administrativeShutdown,
+            manner: input.graceful === false ? 'end' : 'leave',
+          })
         return
       case 'sendQueue': {
         const link = this.#links.get(input.connection)
@@ -177,11 +187,14 @@ export class Bgp {
     }
     if (old !== undefined && config.taps !== undefined && rulesOf(old) !== rulesOf(config))
       this.#tap({ kind: 'reevaluated' })
+    if (old === undefined) this.#restarter = beginRestart(config, this.#now)
+    this.#rib.setDeferred(this.#restarter !== undefined)
+    this.#rib.setComplete(config.routesComplete ?? true)
     this.#config = config
     const wanted = new Map(config.peers.map((peer) => [peer.name, peer]))
     for (const neighbour of this.#neighbours.values())
       if (!wanted.has(neighbour.config.name)) this.#remove(neighbour, ceaseSubcode.peerDeconfigured)
-    for (const peer of config.peers) this.#configurePeer(config, peer)
+    for (const peer of config.peers) this.#configurePeer(old ?? config, config, peer)
     const routes = config.routes.map(({ prefix, to }) => ({
       prefix,
       to: to.flatMap(({ peer, attributes }) => {
@@ -192,15 +205,16 @@ export class Bgp {
     this.#rib.setOwnRoutes(routes, this.#now)
   }
 
-  #configurePeer(instance: InstanceConfig, peer: PeerConfig): void {
+  #configurePeer(oldInstance: InstanceConfig, instance: InstanceConfig, peer: PeerConfig): void {
     const policy = { importRoutes: peer.importRoutes, exportLearned: peer.exportLearned }
     const rib = this.#rib!
     const known = this.#neighbours.get(peer.name)
     if (known === undefined) {
       const neighbour: Neighbour = {
         config: peer,
-        sessionConfig: sessionConfigOf(instance, peer),
+        sessionConfig: sessionConfigOf(instance, peer, false),
         session: initialSession,
+        stale: new Map(),
         slot: rib.addNeighbour(policy),
         sent: 0,
         received: 0,
@@ -210,13 +224,20 @@ export class Bgp {
       return
     }
     const old = known.config
-    const restart = mustRestart(old, peer)
-    if (restart) this.#step(known, { kind: 'stop', subcode: ceaseSubcode.otherConfigurationChange })
-    if (peer.heldDown !== undefined && old.heldDown === undefined)
-      this.#step(known, { kind: 'stop', subcode: ceaseSubcode.administrativeShutdown, text: peer.heldDown })
+    const restart = mustRestart([oldInstance, old], [instance, peer])
+    const { heldDown, shutdownText } = peer
+    if (heldDown !== undefined && old.heldDown === undefined)
+      this.#stop(known, {
+        subcode: ceaseSubcode.administrativeShutdown,
+        ...(shutdownText === undefined ? {} : { text: shutdownText }),
+      })
+    if (restart) this.#stop(known, { subcode: ceaseSubcode.otherConfigurationChange, manner: 'restart' })
     known.config = peer
-    known.sessionConfig = sessionConfigOf(instance, peer)
+    known.sessionConfig = sessionConfigOf(instance, peer, known.since !== undefined)
     rib.setPolicy(known.slot, policy)
+    const { established } = known
+    if (established !== undefined)
+      rib.changeSession(known.slot, ribSession(instance, peer, established.negotiated))
     if (restart || old.heldDown !== peer.heldDown) this.#start(known)
   }
 
@@ -226,8 +247,17 @@ export class Bgp {
     else if (!this.#shutDown) this.#step(neighbour, { kind: 'start' })
   }
 
+  /** Ends the session, and the wait for it to come back. */
+  #stop(neighbour: Neighbour, how: Omit<Stop, 'kind'>): void {
+    this.#step(neighbour, { kind: 'stop', ...how })
+    if (how.manner !== undefined && how.manner !== 'end') return
+    for (const family of neighbour.stale.keys()) this.#rib!.sweepStale(neighbour.slot, family)
+    neighbour.stale.clear()
+  }
+
   #remove(neighbour: Neighbour, subcode: number): void {
-    this.#step(neighbour, { kind: 'stop', subcode })
+    this.#stop(neighbour, { subcode })
+    this.#restarter?.waiting.delete(neighbour.config.name)
     this.#rib!.removeNeighbour(neighbour.slot)
     this.#neighbours.delete(neighbour.config.name)
     for (const [connection, link] of this.#links)
@@ -280,6 +310,20 @@ export class Bgp {
       this.#tap({ kind: 'received', peer: config.name, bytes })
   }
 
+  #tick(neighbour: Neighbour): void {
+    const { stale, slot } = neighbour
+    const { forgotten, longLived } = expired(stale, this.#now)
+    for (const family of forgotten) this.#rib!.sweepStale(slot, family)
+    for (const family of longLived) this.#rib!.toLongLived(slot, family)
+    this.#step(neighbour, { kind: 'tick' })
+  }
+
+  #endDeferral(): void {
+    if (this.#restarter === undefined || !isOver(this.#restarter, this.#now)) return
+    this.#restarter = undefined
+    this.#rib!.setDeferred(false)
+  }
+
   #contextOf(neighbour: Neighbour, connection: ConnectionId): UpdateContext {
     const { established } = neighbour
     return established?.connection === connection ? established.negotiated : unnegotiated
@@ -310,33 +354,18 @@ export class Bgp {
         this.#links.delete(output.connection)
         this.#outputs.push(output)
         return
-      case 'up': {
-        const { connection, negotiated } = output
-        const { name } = neighbour.config
-        const link = present(this.#links.get(connection), 'the connection of a session')
-        link.framer.setMaxLength(negotiated.maxLength)
-        const opens = {
-          sent: present(link.sentOpen, 'the own OPEN'),
-          received: present(link.receivedOpen, "the neighbour's OPEN"),
-        }
-        neighbour.established = { connection, negotiated, opens }
-        neighbour.since = this.#now
-        this.#rib!.sessionUp(neighbour.slot, ribSession(this.#config!, neighbour.config, negotiated))
-        this.#event({ kind: 'sessionUp', peer: name })
-        if (this.#config!.taps !== undefined) this.#tap({ kind: 'up', session: tappedSession(neighbour)! })
-        return
-      }
+      case 'up':
+        return this.#cameUp(neighbour, output.connection, output.negotiated)
       case 'update':
         for (const { message } of output.update.faults)
           this.#event({ kind: 'updateFault', peer: neighbour.config.name, message })
         this.#rib!.receive(neighbour.slot, output.update, this.#now)
+        for (const family of output.update.endOfRib) this.#allArrived(neighbour, family)
         return
       case 'routeRefresh':
         return this.#refreshed(neighbour, output.family, output.role)
       case 'down':
-        delete neighbour.established
-        neighbour.since = this.#now
-        this.#rib!.sessionDown(neighbour.slot)
+        this.#wentDown(neighbour, output.graceful)
         this.#ended(neighbour, output.ending)
         this.#event({
           kind: 'sessionDown',
@@ -354,9 +383,54 @@ export class Bgp {
   #refreshed(neighbour: Neighbour, family: Family, role: RouteRefresh['role']): void {
     const rib = this.#rib!
     if (role === 'request') rib.refresh(neighbour.slot, family)
-    // RFC 7313 §4.
-    else if (role === 'begin') rib.markStale(neighbour.slot, family)
-    else rib.sweepStale(neighbour.slot, family)
+    // RFC 7313 §4: a refresh before the first End-of-RIB is ignored, since routes are stale for another reason until then.
+    else if (role === 'begin' && !neighbour.stale.has(family)) {
+      rib.markStale(neighbour.slot, family)
+      neighbour.stale.set(family, { phase: 'refreshing', until: this.#now + arrivalMs, longLivedMs: 0 })
+    } else if (role === 'end' && neighbour.stale.get(family)?.phase === 'refreshing') {
+      this.#forgetStale(neighbour, family)
+    }
+  }
+
+  #cameUp(neighbour: Neighbour, connection: ConnectionId, negotiated: Negotiated): void {
+    const { config, slot, stale } = neighbour
+    const link = present(this.#links.get(connection), 'the connection of a session')
+    link.framer.setMaxLength(negotiated.maxLength)
+    const opens = {
+      sent: present(link.sentOpen, 'the own OPEN'),
+      received: present(link.receivedOpen, "the neighbour's OPEN"),
+    }
+    neighbour.established = { connection, negotiated, opens }
+    neighbour.since = this.#now
+    neighbour.sessionConfig = sessionConfigOf(this.#config!, config, true)
+    for (const family of notKeptOn(stale, negotiated, this.#now)) this.#rib!.sweepStale(slot, family)
+    this.#rib!.sessionUp(slot, ribSession(this.#config!, config, negotiated))
+    if (this.#restarter !== undefined) cameUp(this.#restarter, config.name, negotiated)
+    this.#event({ kind: 'sessionUp', peer: config.name })
+    if (this.#config!.taps !== undefined) this.#tap({ kind: 'up', session: tappedSession(neighbour)! })
+  }
+
+  #wentDown(neighbour: Neighbour, graceful: boolean): void {
+    const { negotiated } = neighbour.established!
+    delete neighbour.established
+    neighbour.since = this.#now
+    const kept: StaleRoutes = graceful
+      ? keptAfterLoss(negotiated, neighbour.config.gracefulRestart, this.#now)
+      : new Map()
+    // RFC 4724 §4.2: what was stale from an earlier restart goes now.
+    neighbour.stale = kept
+    this.#rib!.sessionDown(neighbour.slot, [...kept.keys()])
+  }
+
+  /** End-of-RIB (RFC 4724 §2). */
+  #allArrived(neighbour: Neighbour, family: Family): void {
+    if (neighbour.stale.get(family)?.phase === 'arriving') this.#forgetStale(neighbour, family)
+    if (this.#restarter !== undefined) allArrived(this.#restarter, neighbour.config.name, family)
+  }
+
+  #forgetStale(neighbour: Neighbour, family: Family): void {
+    neighbour.stale.delete(family)
+    this.#rib!.sweepStale(neighbour.slot, family)
   }
 
   #send(connection: ConnectionId, message: SessionMessage): void {

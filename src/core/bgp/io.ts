@@ -53,8 +53,12 @@ export type BgpInput =
   | { kind: 'origins'; added: RoaPayload[]; removed: RoaPayload[] }
   /** The connection ended, by the far end or by an error, never because of an own `close`. */
   | { kind: 'closed'; connection: ConnectionId; reason: string }
-  /** End of the process: every session ends with Cease/Administrative Shutdown and nothing is dialed again. */
-  | { kind: 'shutdown' }
+  /**
+   * End of the process: nothing is dialed again, and every session ends with Cease/Administrative Shutdown. But for those
+   * whose neighbours agreed to keep this speaker's routes over a restart: they are closed without a word (RFC 4724 §4.1),
+   * unless `graceful` is false.
+   */
+  | { kind: 'shutdown'; graceful?: boolean }
   /** Time has passed. Any input does the timers' work too; this one does nothing else. */
   | { kind: 'tick' }
 

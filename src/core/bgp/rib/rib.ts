@@ -17,7 +17,7 @@ import type { RouteRefresh, Update } from '../wire/message.ts'
 import { encodePrefix, nlriNext } from '../wire/nlri.ts'
 import { attributeFlags, AttributeStore } from './attribute-store.ts'
 import { exportPath, targetKey, type ExportTarget } from './export.ts'
-import type { ImportSource } from './import.ts'
+import { sourceKey, type ImportSource } from './import.ts'
 import type { LearnedFrom, PathSource } from './path-source.ts'
 import { endOfRib, fits, Outbox, packUpdates } from './pack.ts'
 import { PeerTable, RibTable } from './rib-table.ts'
@@ -146,7 +146,7 @@ export class Rib {
     assert(neighbour.session === undefined, 'a session comes up once')
     neighbour.session = session
     neighbour.learned = session
-    neighbour.group = JSON.stringify([targetKey(session.target), session.maxLength])
+    neighbour.group = groupOf(session)
     for (const family of families) {
       const table = this.tables[family].peers[slot]!
       table.external = session.from.kind === 'external'
@@ -156,6 +156,18 @@ export class Rib {
       if (carried) neighbour.endOfRibDue.add(family)
     }
     this.#rank()
+  }
+
+  /** The configuration of a neighbour whose session stays up has changed what its routes become. */
+  changeSession(slot: number, session: NeighbourSession): void {
+    const neighbour = this.#neighbour(slot)
+    const old = neighbour.session
+    if (old === undefined || sessionKey(old) === sessionKey(session)) return
+    neighbour.session = session
+    neighbour.learned = session
+    neighbour.group = groupOf(session)
+    for (const family of families) if (neighbour.walk[family] === 'dirty') neighbour.walk[family] = 'changed'
+    this.reevaluate(slot)
   }
 
   /**
@@ -465,6 +477,15 @@ export class Rib {
     this.#epoch ??= now
     return Math.max(0, Math.floor((now - this.#epoch) / 100))
   }
+}
+
+/** Equal for neighbours that get the same attributes for the same path, in messages of the same length. */
+function groupOf({ target, maxLength }: NeighbourSession): string {
+  return JSON.stringify([targetKey(target), maxLength])
+}
+
+function sessionKey(session: NeighbourSession): string {
+  return groupOf(session) + sourceKey(session.source)
 }
 
 const unspecified = { 'ipv4/unicast': '0.0.0.0' as Address, 'ipv6/unicast': '::' as Address }

@@ -1,0 +1,97 @@
+/** What the RIB and its rules need to know of a session, from the configuration and both OPENs. */
+import type { InstanceConfig, PeerConfig } from './config.ts'
+import type { ExportTarget } from './rib/export.ts'
+import type { ImportSource } from './rib/import.ts'
+import type { LearnedFrom, NeighbourKind } from './rib/path-source.ts'
+import type { NeighbourSession } from './rib/rib.ts'
+import type { Negotiated } from './session/io.ts'
+
+/** What the RIB needs of a session. */
+export function ribSession(
+  instance: InstanceConfig,
+  peer: PeerConfig,
+  negotiated: Negotiated,
+): NeighbourSession {
+  const from: LearnedFrom = {
+    kind: neighbourKinds[negotiated.kind],
+    name: peer.name,
+    address: peer.address,
+    asn: negotiated.asn,
+    routerId: negotiated.routerId,
+  }
+  if (peer.routeReflectorClient === true) from.client = true
+  return {
+    from,
+    source: importSource(instance, peer, from, negotiated),
+    target: exportTarget(instance, peer, from, negotiated),
+    families: negotiated.families,
+    enhancedRouteRefresh: negotiated.enhancedRouteRefresh,
+    // AS4_PATH beside AS_PATH makes attributes longer by half at most (RFC 6793 §4.2.2).
+    maxLength: negotiated.fourOctetAsn ? negotiated.maxLength : Math.floor((2 * negotiated.maxLength) / 3),
+  }
+}
+
+const neighbourKinds = { ibgp: 'internal', confed: 'confed', ebgp: 'external' } as const satisfies Record<
+  Negotiated['kind'],
+  NeighbourKind
+>
+
+function importSource(
+  instance: InstanceConfig,
+  peer: PeerConfig,
+  from: LearnedFrom,
+  { ends }: Negotiated,
+): ImportSource {
+  const source: ImportSource = {
+    from,
+    ...ownIdentity(instance, ends),
+    localRouterId: instance.routerId,
+    importRoutes: peer.importRoutes,
+    enforceFirstAs: peer.enforceFirstAs ?? peer.routeServerClient !== true,
+    honourGracefulShutdown: peer.honourGracefulShutdown ?? true,
+    aigp: peer.aigp ?? false,
+  }
+  if (peer.localAs !== undefined) source.localAs = peer.localAs
+  if (peer.allowOwnAs !== undefined) source.allowOwnAs = peer.allowOwnAs
+  if (peer.role !== undefined) source.role = peer.role.name
+  return source
+}
+
+function exportTarget(
+  instance: InstanceConfig,
+  peer: PeerConfig,
+  { kind, address, asn }: LearnedFrom,
+  { ends, extendedNextHop, families, received }: Negotiated,
+): ExportTarget {
+  const target: ExportTarget = { kind, address, asn, ...ownIdentity(instance, ends), extendedNextHop }
+  const { localAs, routeReflectorClient, routeServerClient, removePrivateAs, nextHop } = peer
+  if (localAs !== undefined) target.localAs = localAs
+  if (routeReflectorClient === true) target.routeReflectorClient = true
+  if (routeServerClient === true) target.routeServerClient = true
+  if (removePrivateAs !== undefined) target.removePrivateAs = removePrivateAs
+  if (nextHop !== undefined) target.nextHop = nextHop
+  if (peer.role !== undefined) target.role = peer.role.name
+  if (peer.gracefulShutdown === true) target.gracefulShutdown = true
+  if (peer.aigp === true) target.aigp = true
+  if (peer.linkBandwidth !== undefined) target.linkBandwidth = peer.linkBandwidth
+  // RFC 9494 §4.3: whoever sent the capability knows what such a path is, whatever families it keeps itself.
+  if (received.longLivedRestart !== undefined) target.longLived = families
+  return target
+}
+
+/** What both directions need of the speaker and its side of the session. */
+function ownIdentity(
+  { asn, confederation, clusterId, routerId }: InstanceConfig,
+  { localAddress, localAddressOtherVersion }: Negotiated['ends'],
+): Pick<
+  ImportSource,
+  'localAsn' | 'confederation' | 'clusterId' | 'localAddress' | 'localAddressOtherVersion'
+> {
+  return {
+    localAsn: asn,
+    clusterId: clusterId ?? routerId,
+    localAddress,
+    ...(confederation === undefined ? {} : { confederation }),
+    ...(localAddressOtherVersion === undefined ? {} : { localAddressOtherVersion }),
+  }
+}

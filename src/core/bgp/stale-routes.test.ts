@@ -1,0 +1,211 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { route, World, type Speaker } from './bgp.testing.ts'
+import type { GracefulRestartConfig, PeerConfig } from './config.ts'
+import { arrivalMs } from './stale-routes.ts'
+
+const settleMs = 12_000
+
+const graceful: GracefulRestartConfig = {
+  restartSeconds: 120,
+  helperOnly: false,
+  notification: false,
+  deferralSeconds: 30,
+}
+
+/** `a` restarts, `b` helps; routes of both families go from `a` through `b` to `c`. */
+function line(changes: { a?: Partial<PeerConfig>; b?: Partial<PeerConfig>; version?: 4 | 6 } = {}) {
+  const world = new World()
+  const [a, b, c] = [1, 2, 3].map((n) =>
+    world.speaker('abc'[n - 1]!, 65000 + n, { 4: `192.0.2.${n}`, 6: `2001:db8::${n}` }),
+  ) as [Speaker, Speaker, Speaker]
+  const version = changes.version ?? 4
+  world.join(a, b, version, {
+    a: { gracefulRestart: graceful, ...changes.a },
+    b: { gracefulRestart: { ...graceful, helperOnly: true }, ...changes.b },
+  })
+  world.join(b, c, 4)
+  a.config.routes = [route('203.0.113.0/24', ['b']), route('2001:db8:100::/64', ['b'])]
+  world.configure(a, b, c)
+  world.run(settleMs)
+  assert.deepEqual(routes(c), both)
+  return { world, a, b, c }
+}
+
+const both = ['203.0.113.0/24', '2001:db8:100::/64']
+
+function routes(speaker: Speaker): string[] {
+  return speaker.bgp.routes('locRib').map(({ prefix }) => prefix)
+}
+
+function comeBack(world: World, a: Speaker, restarted: boolean): void {
+  world.revive(a)
+  a.config.restarted = restarted
+  world.configure(a)
+}
+
+for (const version of [4, 6] as const) {
+  test(`RFC 4724 §4.2: the routes of a neighbour that is killed and comes back stay all the time (IPv${version})`, () => {
+    const { world, a, b, c } = line({ version })
+    world.kill(a)
+    world.run(20_000)
+    assert.deepEqual([routes(b), routes(c)], [both, both])
+    c.events.length = 0
+    comeBack(world, a, true)
+    world.run(60_000)
+    assert.deepEqual([routes(b), routes(c)], [both, both])
+    assert.deepEqual(
+      c.events.filter(({ kind }) => kind === 'bestPath'),
+      [],
+      'the neighbour beyond sees nothing of it',
+    )
+  })
+}
+
+test('RFC 4724 §4.2: what does not come again before End-of-RIB is forgotten then', () => {
+  const { world, a, b, c } = line()
+  world.kill(a)
+  world.run(20_000)
+  a.config.routes = [route('203.0.113.0/24', ['b'], { med: 7 })]
+  comeBack(world, a, true)
+  world.run(60_000)
+  assert.deepEqual([routes(b), routes(c)], [['203.0.113.0/24'], ['203.0.113.0/24']])
+})
+
+test('RFC 4724 §4.2: a neighbour that does not come back within its restart time is forgotten', () => {
+  const { world, a, c } = line()
+  world.kill(a)
+  world.run(119_000)
+  assert.deepEqual(routes(c), both)
+  world.run(2000)
+  assert.deepEqual(routes(c), [])
+})
+
+test('RFC 4724 §4.2: without the F bit the stale routes go as soon as the session is back', () => {
+  const { world, a, b } = line()
+  world.kill(a)
+  world.run(20_000)
+  a.config.routes = []
+  a.config.routesComplete = false
+  comeBack(world, a, false)
+  for (let i = 0; i < 60 && b.bgp.peers()[0]!.state !== 'established'; i++) world.run(1000)
+  assert.deepEqual(routes(b), [])
+})
+
+test('RFC 4724 §4.2: a neighbour that never sends End-of-RIB has its stale routes for a bounded time', () => {
+  const { world, a, b } = line()
+  world.kill(a)
+  world.run(20_000)
+  a.config.routes = []
+  a.config.routesComplete = false
+  comeBack(world, a, true)
+  world.run(60_000)
+  assert.equal(b.bgp.peers()[0]!.state, 'established')
+  assert.deepEqual(routes(b), both)
+  world.run(arrivalMs)
+  assert.deepEqual(routes(b), [])
+})
+
+test('RFC 4724 §4.2: routes that are stale from an earlier restart go when the session is lost again', () => {
+  const { world, a, b } = line()
+  world.kill(a)
+  world.run(20_000)
+  a.config.routes = [route('203.0.113.0/24', ['b'])]
+  a.config.routesComplete = false
+  comeBack(world, a, true)
+  world.run(60_000)
+  assert.deepEqual(routes(b), both, 'no End-of-RIB yet')
+  world.kill(a)
+  assert.deepEqual(routes(b), ['203.0.113.0/24'])
+})
+
+test('RFC 4724 §4.2: a NOTIFICATION ends it where RFC 8538 was not agreed on', () => {
+  const { world, a, c } = line()
+  world.shutdown(a, false)
+  world.run(100)
+  assert.deepEqual(routes(c), [])
+})
+
+test('RFC 4724 §4.1: a graceful end of the process says nothing, and routes stay', () => {
+  const { world, a, c } = line()
+  world.shutdown(a)
+  world.run(100)
+  assert.deepEqual(routes(c), both)
+})
+
+test('RFC 8538 §4: with the N bit routes outlive the expiry of the hold time', () => {
+  const notification = { ...graceful, notification: true }
+  const { world, b, a } = line({
+    a: { gracefulRestart: notification },
+    b: { gracefulRestart: notification },
+  })
+  a.reachable = false
+  world.silent = true
+  world.run(9500)
+  world.silent = false
+  assert.notEqual(b.bgp.peers()[0]!.state, 'established')
+  assert.deepEqual(routes(b), both)
+  a.reachable = true
+  world.run(60_000)
+  assert.equal(b.bgp.peers()[0]!.state, 'established')
+  assert.deepEqual(routes(b), both)
+})
+
+test('RFC 8538 §3: a peer that is taken away or held down gets a hard reset, and its routes go', () => {
+  const notification = { ...graceful, notification: true }
+  for (const way of ['remove', 'hold'] as const) {
+    const { world, a, b, c } = line({
+      a: { gracefulRestart: notification },
+      b: { gracefulRestart: notification },
+    })
+    if (way === 'remove') a.config.peers = []
+    else a.config.peers[0]!.heldDown = 'for a while'
+    world.configure(a)
+    world.run(100)
+    assert.deepEqual(routes(c), [])
+    assert.match(b.bgp.peers()[0]!.lastError!.message, /Hard Reset/)
+  }
+})
+
+test('a peer that is held down while its routes are stale loses them', () => {
+  const { world, a, b } = line()
+  world.kill(a)
+  b.config.peers[0]!.heldDown = 'for a while'
+  world.configure(b)
+  assert.deepEqual(routes(b), [])
+})
+
+const longLived = { ...graceful, restartSeconds: 20, longLivedSeconds: 3600 }
+
+test('RFC 9494 §4.2: after the restart time routes live on with LLGR_STALE, for the long-lived stale time', () => {
+  const { world, a, b, c } = line({ a: { gracefulRestart: longLived }, b: { gracefulRestart: longLived } })
+  world.kill(a)
+  world.run(30_000)
+  assert.deepEqual(routes(b), both)
+  for (const { attributes } of b.bgp.routes('locRib'))
+    assert.ok(attributes.communities?.includes(0xffff_0006))
+  // The neighbour beyond does not know what such a path is (§4.3).
+  assert.deepEqual(routes(c), [])
+  comeBack(world, a, true)
+  world.run(60_000)
+  assert.deepEqual([routes(b), routes(c)], [both, both])
+  assert.ok(b.bgp.routes('locRib').every(({ attributes }) => attributes.communities === undefined))
+  world.kill(a)
+  world.run(3_610_000)
+  assert.deepEqual(routes(b), both)
+  world.run(20_000)
+  assert.deepEqual(routes(b), [])
+})
+
+test('RFC 9494 §4.2: routes with NO_LLGR go when the restart time is over', () => {
+  const { world, a, b } = line({ a: { gracefulRestart: longLived }, b: { gracefulRestart: longLived } })
+  a.config.routes = [
+    route('203.0.113.0/24', ['b'], { communities: [0xffff_0007] }),
+    route('2001:db8:100::/64', ['b']),
+  ]
+  world.configure(a)
+  world.run(100)
+  world.kill(a)
+  world.run(30_000)
+  assert.deepEqual(routes(b), ['2001:db8:100::/64'])
+})
