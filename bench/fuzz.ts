@@ -7,6 +7,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { fuzzDecoder } from '../tests/fuzz/decode-fuzz.testing.ts'
 import type { FuzzRun } from '../tests/fuzz/fuzz-run.testing.ts'
+import { fuzzSession } from '../tests/fuzz/session-fuzz.testing.ts'
 import { fuzzSpeaker } from '../tests/fuzz/speaker-fuzz.testing.ts'
 import { writeSection } from './report.ts'
 
@@ -49,8 +50,19 @@ export function run(cases: number, seed: number): void {
     '|---|---|---|---|---|---|---|',
     ...rows.map(
       (row) =>
-        `| ${row.what} | ${row.cases.toLocaleString('en')} | ${row.seconds.toFixed(0)} | ${(row.cases / row.seconds / 1000).toFixed(0)} k | ${row.slowestMs.toFixed(0)} ms | ${(row.growth / 2 ** 20).toFixed(1)} MiB | ${row.answers} |`,
+        `| ${row.what} | ${row.cases.toLocaleString('en')} | ${row.seconds.toFixed(0)} | ${(row.cases / row.seconds / 1000).toFixed(0)} k | ${row.slowestMs.toFixed(0)} ms | ${mib(row.growth)} | ${row.answers} |`,
     ),
+  ])
+}
+
+/** `npm run bench -- fuzz-fsm [cases] [seed]`. `cases`: events. */
+export function runFsm(cases: number, seed: number): void {
+  const row = measure('session', cases, seed, (part) => {
+    const { ups, slowestMs } = fuzzSession(part)
+    return { slowestMs, answers: `${ups.toLocaleString('en')} sessions came up` }
+  })
+  writeSection('fuzz-fsm', [
+    `Seed ${seed}: ${cases.toLocaleString('en')} events in ${row.seconds.toFixed(0)} s (${(cases / row.seconds / 1000).toFixed(0)} k/s), ${row.answers}; heap growth ${mib(row.growth)}. No output that the model does not have.`,
   ])
 }
 
@@ -74,6 +86,10 @@ function measure(
   if (growth > maxGrowth) throw new Error(`${what}: the heap grew by ${growth} bytes over ${cases} cases`)
   if (counts.slowestMs > slowestMs) throw new Error(`${what}: a case took ${counts.slowestMs} ms`)
   return { what, cases, seconds, slowestMs: counts.slowestMs, growth, answers: counts.answers }
+}
+
+function mib(bytes: number): string {
+  return `${(bytes / 2 ** 20).toFixed(1)} MiB`
 }
 
 function heapAfterCollection(): number {

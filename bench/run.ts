@@ -13,6 +13,11 @@ const benches: Record<string, { about: string; run: () => Promise<unknown> }> = 
     run: () =>
       import('./fuzz.ts').then((bench) => bench.run(Number(more[0] ?? 10_000_000), Number(more[1] ?? 1))),
   },
+  'fuzz-fsm': {
+    about: 'events in random order against a session; takes a number of events and a seed',
+    run: () =>
+      import('./fuzz.ts').then((bench) => bench.runFsm(Number(more[0] ?? 20_000_000), Number(more[1] ?? 1))),
+  },
   rib: {
     about: 'time per route of each stage in the RIB; printed only; takes a number of routes',
     run: () => import('./rib.ts').then((bench) => bench.run(Number(more[0] ?? 200_000))),
