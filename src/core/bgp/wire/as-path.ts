@@ -103,6 +103,11 @@ export function pathLength(path: readonly AsPathSegment[]): number {
   return length
 }
 
+/** The segment of the AS that originated the path, if it has passed any beyond the confederation. */
+export function pathEnd(path: readonly AsPathSegment[]): AsPathSegment | undefined {
+  return path.findLast((segment) => !isConfederation(segment))
+}
+
 export function isConfederation(segment: AsPathSegment): boolean {
   return segment.kind === 'confedSequence' || segment.kind === 'confedSet'
 }
