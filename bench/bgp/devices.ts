@@ -93,22 +93,25 @@ function heraldResources({ peers, family, paths, policyStatements }: Task): obje
         timers: { holdTimeSeconds: 180, keepaliveSeconds: 60 },
         importRoutes: true,
         exportLearned: true,
-        ...(paths > 1 && { addPath: { [families[0]!]: { receive: true, send: paths } } }),
+        ...(paths > 1 && { addPath: { receive: true, send: paths } }),
         ...(policyStatements > 0 && { importPolicies: ['import'], exportPolicies: ['export'] }),
       },
     })),
   ]
 }
 
+const decision = 'then'
+
 /** Half look at attributes and half at the prefix; only the last matches, and it changes the route. */
 function statements(count: number): object[] {
   return Array.from({ length: count }, (_, i) => {
-    if (i === count - 1) return { set: { communities: { add: ['65000:1'] } }, action: 'accept' }
+    // What it adds is told apart by nobody: the receivers' tables stay comparable.
+    if (i === count - 1) return { name: 'rest', set: { med: { set: 7 } } }
     const match =
       i % 2 === 0
-        ? { communities: { mode: 'any', entries: [`64999:${i}`] } }
+        ? { communities: { entries: [`64999:${i}`] } }
         : { prefixes: { entries: [{ prefix: `192.168.${i}.0/24`, minLength: 24, maxLength: 32 }] } }
-    return { match, action: 'reject' }
+    return { match, [decision]: 'reject' }
   })
 }
 

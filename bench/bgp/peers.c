@@ -30,7 +30,7 @@ static struct {
   uint32_t asn;
   int senders, receivers, prefixes, sets, family, paths, probes, timeout, churn;
   double per_update;
-  bool exchange, overlap, drop, withdraw;
+  bool exchange, overlap, drop, withdraw, lose;
 } options = {.router = "10.77.0.1", .asn = 65000, .senders = 1, .prefixes = 100000, .sets = 5000, .family = 4,
              .paths = 1, .timeout = 300, .per_update = 6};
 
@@ -255,7 +255,7 @@ struct peer {
   uint32_t *table, *identifiers;
   uint32_t have, want;
   uint64_t updates, routes, withdrawals;
-  double established_at, done_at, first_at, last_sent, retry_at;
+  double established_at, done_at, first_at, last_sent, last_update, retry_at;
 };
 
 static struct peer *peers;
@@ -389,7 +389,7 @@ static void take_nlri(struct peer *peer, const uint8_t *at, const uint8_t *end, 
 }
 
 static void take_update(struct peer *peer, const uint8_t *at, const uint8_t *end, double now) {
-  peer->updates++;
+  peer->updates++, peer->last_update = now;
   uint32_t withdrawn = get16(at);
   take_nlri(peer, at + 2, at + 2 + withdrawn, 0, now);
   const uint8_t *attributes = at + 4 + withdrawn, *nlri = attributes + get16(at + 2 + withdrawn);
@@ -795,6 +795,17 @@ static void drop(void) {
   printf(",\"drop_cpu_s\":%.2f", cpu() - cpu_before);
 }
 
+/* One sender goes; the others have other paths to the same prefixes. Over when nothing has come for three seconds. */
+static void lose(void) {
+  double cpu_before = cpu(), begun = seconds(), last = begun;
+  peers[0].step = closed, hang_up(&peers[0], "lost"), peers[0].table = NULL;
+  while (seconds() - last < 3 && seconds() - begun < options.timeout) {
+    turn(10);
+    for (int i = 0; i < peer_count; i++) if (peers[i].last_update > last) last = peers[i].last_update;
+  }
+  printf(",\"lose_s\":%.3f,\"lose_cpu_s\":%.2f,\"wrong_after_loss\":%u", last - begun, cpu() - cpu_before, wrong_routes());
+}
+
 static void churn(void) {
   double cpu_before = cpu(), begun = seconds(), longest = 0;
   long before = memory("VmRSS:");
@@ -820,7 +831,7 @@ static void churn(void) {
 }
 
 static void make_peers(void) {
-  uint32_t total = options.overlap ? options.prefixes : (uint32_t)options.prefixes * options.senders;
+  uint32_t total = options.prefixes * (options.overlap ? 1 : options.senders);
   build_prefixes(total);
   peer_count = options.senders + options.receivers + (options.probes > 0);
   peers = calloc(peer_count, sizeof *peers);
@@ -848,7 +859,7 @@ static void parse(int count, char **arguments) {
   static const struct option known[] = {
     {"router", 1, 0, 'd'}, {"asn", 1, 0, 'a'}, {"senders", 1, 0, 's'}, {"receivers", 1, 0, 'r'}, {"prefixes", 1, 0, 'n'},
     {"sets", 1, 0, 'k'}, {"per-update", 1, 0, 'g'}, {"family", 1, 0, 'f'}, {"paths", 1, 0, 'p'}, {"probes", 1, 0, 'i'},
-    {"exchange", 0, 0, 'x'}, {"overlap", 0, 0, 'o'}, {"drop", 0, 0, 'D'}, {"withdraw", 0, 0, 'W'}, {"churn", 1, 0, 'c'},
+    {"exchange", 0, 0, 'x'}, {"overlap", 0, 0, 'o'}, {"drop", 0, 0, 'D'}, {"lose", 0, 0, 'L'}, {"withdraw", 0, 0, 'W'}, {"churn", 1, 0, 'c'},
     {"pids", 1, 0, 'P'}, {"count", 1, 0, 'C'}, {"timeout", 1, 0, 't'}, {0, 0, 0, 0}};
   for (int option; (option = getopt_long(count, arguments, "", known, NULL)) != -1;) switch (option) {
     case 'd': options.router = optarg; break;
@@ -864,6 +875,7 @@ static void parse(int count, char **arguments) {
     case 'x': options.exchange = true; break;
     case 'o': options.overlap = true; break;
     case 'D': options.drop = true; break;
+    case 'L': options.lose = true; break;
     case 'W': options.drop = options.withdraw = true; break;
     case 'c': options.churn = atoi(optarg); break;
     case 'P': options.pids = optarg; break;
@@ -898,6 +910,7 @@ int main(int count, char **arguments) {
   if (ok && options.probes) probe(&peers[peer_count - 1]);
   if (ok && options.churn) churn();
   printf(",\"wrong\":%u", ok ? wrong_routes() : 0);
+  if (ok && options.lose) lose();
   if (ok && options.drop) drop();
   printf(",\"end_rss_kb\":%ld,\"ok\":%s}\n", memory("VmRSS:"), ok ? "true" : "false");
   return ok ? 0 : 1;

@@ -115,11 +115,11 @@ export const scenarios: readonly Scenario[] = [
   {
     ...plain,
     name: 'full-10',
-    about: 'ten full tables of 1M, then all lost',
+    about: 'ten full tables of 1M, then one peer lost',
     senders: 10,
     receivers: 1,
     prefixes: 1_000_000,
-    arguments: ['--overlap', '--drop'],
+    arguments: ['--overlap', '--lose'],
     alone: true,
   },
 ]

@@ -23,6 +23,8 @@ const columns: readonly Column[] = [
   { title: 'loop held at most ms', value: (r) => r.loopMaxMs, digits: 1 },
   { title: 'routes per UPDATE', value: packed, digits: 1 },
   { title: 'gone after s', value: (r) => r.drop_s, digits: 3 },
+  { title: 'loss told after s', value: (r) => r.lose_s, digits: 2 },
+  { title: 'loss CPU s', value: (r) => r.lose_cpu_s, digits: 2 },
   { title: 'announce p50 ms', value: (r) => r.announce_p50_ms, digits: 2 },
   { title: 'p99 ms', value: (r) => r.announce_p99_ms, digits: 2 },
   { title: 'withdraw p50 ms', value: (r) => r.withdraw_p50_ms, digits: 2 },
@@ -43,7 +45,9 @@ function table(cells: readonly Cell[]): string[] {
     `|${head.map(() => '---').join('|')}|`,
     ...cells.map((cell) => {
       const values = shown.map((column) => show(cell, ours, column))
-      const right = cell.results.filter(({ ok, wrong }) => ok && wrong === 0).length
+      const right = cell.results.filter(
+        ({ ok, wrong, wrong_after_loss = 0 }) => ok && wrong === 0 && wrong_after_loss === 0,
+      ).length
       const label = `${cell.device.name} ${cell.version}`
       return `| ${[label, ...values, `${right} of ${cell.results.length}`].join(' | ')} |`
     }),
