@@ -15,6 +15,8 @@ const packages = [
   { name: 'kubernetes-client', program: 'kubectl', for: ['lab', 'test'], optional: true },
   { name: 'frr', program: '/usr/lib/frr/bgpd', for: ['test'] },
   { name: 'gobgpd', program: 'gobgpd', for: ['test'] },
+  { name: 'openbgpd', program: '/usr/sbin/bgpd', for: ['test'] },
+  { name: 'exabgp', program: 'exabgp', for: ['test'] },
   { name: 'stayrtr', program: 'stayrtr', for: ['test'] },
   { name: 'tshark', program: 'tshark', for: ['test'] },
 ]

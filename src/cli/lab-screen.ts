@@ -48,11 +48,19 @@ function commands({ clusters, routers, probes }: LabFacts): string[][] {
     }
   }
   for (const { name, engine, command } of routers) {
-    const question = { bird: 'show route', frr: "-c 'show ip bgp'", gobgp: 'global rib' }[engine] ?? 'routes'
-    rows.push([`ask ${name}`, `${command} ${question}`])
+    rows.push([`ask ${name}`, `${command} ${routeQuestions[engine] ?? 'routes'}`.trimEnd()])
   }
   for (const { client, command } of probes) rows.push([`ask as ${client}`, command])
   return rows
+}
+
+/** What a person types after a router's command to see its routes. */
+const routeQuestions: Record<string, string> = {
+  bird: 'show route',
+  frr: "-c 'show ip bgp'",
+  gobgp: 'global rib',
+  openbgpd: 'show rib',
+  exabgp: '',
 }
 
 /** Equal answers once, with their number. */

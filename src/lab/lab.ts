@@ -13,7 +13,7 @@ import { claimLab, LabRunning, listLabs, takeDown } from './lab-state.ts'
 import { applyManifest } from './manifests.ts'
 import { addNamespaces, connectMachines } from './namespaces.ts'
 import type { LabProcess, ProcessEvents } from './processes.ts'
-import { startRouter, type Router } from './router.ts'
+import { openbgpdProgram, startRouter, type Router } from './router.ts'
 import { loadTopology, type Topology } from './topology.ts'
 import { namespaceName, wire } from './wiring.ts'
 
@@ -81,6 +81,8 @@ export function missingForLab(topology?: Topology): { what: string; hint: string
     ['bird', 'bird2', engines.has('bird')],
     ['/usr/lib/frr/bgpd', 'frr', engines.has('frr')],
     ['gobgpd', 'gobgpd', engines.has('gobgp')],
+    [openbgpdProgram, 'openbgpd', engines.has('openbgpd')],
+    ['exabgp', 'exabgp', engines.has('exabgp')],
   ] as const
   const absent = programs.filter(([program, , needed]) => needed && find(program) === undefined)
   if (absent.length > 0) {

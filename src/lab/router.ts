@@ -1,11 +1,21 @@
 /**
- * Routers of a lab: BIRD, FRR, GoBGP or Herald with the configuration file of their own syntax, each in its namespace
+ * Routers of a lab: BIRD, FRR, GoBGP, OpenBGPD, ExaBGP or Herald with the configuration file of their own syntax, each in its namespace
  * with sockets, state and logs in the lab's folder.
  */
-import { chmodSync, chownSync, copyFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { runInside } from './namespaces.ts'
+import { hostPrefix } from '#core/net/prefix.ts'
+import { ipBatch, runInside } from './namespaces.ts'
 import { startProcess, tail, type LabProcess, type ProcessEvents, type ProcessPlan } from './processes.ts'
 import type { LabState } from './lab-state.ts'
 import type { Engine, RouterTopology } from './topology.ts'
@@ -47,6 +57,8 @@ export async function startRouter(
     bird: () => startBird(name, folder, configFile, start),
     frr: () => startFrr(name, folder, configFile, namespace, start),
     gobgp: () => startGobgp(name, folder, configFile, namespace, start),
+    openbgpd: () => startOpenbgpd(name, folder, configFile, namespace, topology, start),
+    exabgp: () => startExabgp(name, folder, configFile, start),
     herald: () => startHerald(name, folder, configFile, context.herald, start),
   }
   return { name, engine: topology.engine, namespace, ...(await engines[topology.engine]()) }
@@ -112,12 +124,17 @@ async function startFrr(name: string, folder: string, configFile: string, namesp
 
 /** FRR's daemons start as root and go on as this user, who has to own their sockets' folder. */
 function frrUser(): [uid: number, gid: number] {
+  const [, , uid, gid] = userEntry('frr', 'FRR')
+  return [Number(uid), Number(gid)]
+}
+
+/** The fields of a user's line in /etc/passwd. */
+function userEntry(user: string, product: string): string[] {
   const line = readFileSync('/etc/passwd', 'utf8')
     .split('\n')
-    .find((entry) => entry.startsWith('frr:'))
-  if (line === undefined) throw new Error('there is no user frr, though FRR is installed')
-  const [, , uid, gid] = line.split(':')
-  return [Number(uid), Number(gid)]
+    .find((entry) => entry.startsWith(`${user}:`))
+  if (line === undefined) throw new Error(`there is no user ${user}, though ${product} is installed`)
+  return line.split(':')
 }
 
 async function startGobgp(name: string, folder: string, configFile: string, namespace: string, start: Start) {
@@ -132,6 +149,66 @@ async function startGobgp(name: string, folder: string, configFile: string, name
   const ask = async (...args: string[]) => (await runInside(namespace, 'gobgp', args)).output
   await until(name, process, async () => (await runInside(namespace, 'gobgp', ['global'])).code === 0)
   return { processes: [process], ask, command: `ip netns exec ${namespace} gobgp` }
+}
+
+/** FRR's daemon has the same file name in another folder. */
+export const openbgpdProgram = '/usr/sbin/bgpd'
+
+async function startOpenbgpd(
+  name: string,
+  folder: string,
+  configFile: string,
+  namespace: string,
+  topology: RouterTopology,
+  start: Start,
+) {
+  const config = join(folder, 'bgpd.conf')
+  const socket = join(folder, 'bgpd.sock')
+  // It reads no file that others may read.
+  writeFileSync(config, `socket "${socket}"\n${readFileSync(configFile, 'utf8')}`, { mode: 0o600 })
+  const check = await runInside(undefined, openbgpdProgram, ['-n', '-f', config])
+  if (check.code !== 0) throw new Error(`OpenBGPD refuses ${configFile}: ${check.output.trim()}`)
+  // As next hop of the other IP version it takes the loopback interface's address.
+  const own = Object.values(topology.networks).flat()
+  const lines = own.map((address) => `address add ${hostPrefix(address)} dev lo`)
+  await ipBatch(namespace, ['address flush dev lo', ...lines])
+  // Its processes go on inside the home of their user, which only a start by systemd makes.
+  mkdirSync(userEntry('_openbgpd', 'OpenBGPD')[5]!, { recursive: true })
+  const process = start({ name, program: openbgpdProgram, args: ['-d', '-f', config] })
+  const ask = async (...args: string[]) =>
+    (await runInside(undefined, 'bgpctl', ['-s', socket, ...args])).output
+  const ready = async () =>
+    (await runInside(undefined, 'bgpctl', ['-s', socket, 'show', 'summary'])).code === 0
+  await until(name, process, ready)
+  return { processes: [process], ask, command: `bgpctl -s ${socket}` }
+}
+
+/**
+ * ExaBGP has no tables and no client to ask. The lab adds a process `watch` that its file may name in `api` blocks: it keeps the
+ * JSON that ExaBGP gives it, which is what `ask()` answers, and passes on the commands that `ask` gets as words.
+ */
+async function startExabgp(name: string, folder: string, configFile: string, start: Start) {
+  const config = join(folder, 'exabgp.conf')
+  const [script, commands, messages] = ['watch.sh', 'commands', 'messages'].map((file) => join(folder, file))
+  // Ends with ExaBGP: cat by the end of its input, tail with cat, whose pid is the shell's.
+  writeFileSync(script!, ': > "$1"\n: > "$2"\ntail -q -n +1 -F -s 0.1 --pid=$$ "$1" &\nexec cat >> "$2"\n')
+  const watch = `process watch {\n\trun /bin/sh ${script} ${commands} ${messages};\n\tencoder json;\n}\n`
+  writeFileSync(config, watch + readFileSync(configFile, 'utf8'))
+  const env = {
+    exabgp_daemon_user: 'root',
+    exabgp_daemon_drop: 'false',
+    exabgp_api_cli: 'false',
+    exabgp_api_ack: 'false',
+  }
+  const process = start({ name, program: 'exabgp', args: [config], env })
+  const ask = (...args: string[]) => {
+    if (args.length === 0)
+      return Promise.resolve(process.pid === undefined ? '' : readFileSync(messages!, 'utf8'))
+    appendFileSync(commands!, `${args.join(' ')}\n`)
+    return Promise.resolve('')
+  }
+  await until(name, process, () => Promise.resolve(existsSync(messages!)))
+  return { processes: [process], ask, command: `cat ${messages}` }
 }
 
 async function startHerald(

@@ -70,7 +70,7 @@ const neighborSchema = z.strictObject({
 })
 
 const routerSchema = z.strictObject({
-  engine: z.enum(['bird', 'frr', 'gobgp', 'herald']),
+  engine: z.enum(['bird', 'frr', 'gobgp', 'openbgpd', 'exabgp', 'herald']),
   networks: attachments,
   gateways: z.array(address).default([]),
   config: z.string().describe('Configuration file of the engine, beside the topology file'),

@@ -141,6 +141,8 @@ const routeQuestions = {
   bird: ['show', 'route'],
   frr: ['show bgp ipv4 unicast', 'show bgp ipv6 unicast'],
   gobgp: ['global', 'rib'],
+  openbgpd: ['show', 'rib'],
+  exabgp: [],
   herald: ['routes'],
 } as const
 

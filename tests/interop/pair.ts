@@ -12,8 +12,9 @@ import {
   type RouteRow,
 } from '#api/contract/contract.ts'
 import { find, labUp, missingForLab, type RunningLab } from '#lab/lab.ts'
+import type { LabProcess } from '#lab/processes.ts'
 import type { Router } from '#lab/router.ts'
-import type { Engine, NeighbourConfig, SeenRoute } from './engines.ts'
+import type { Engine, NeighbourConfig, SeenRoute } from './engine.ts'
 
 export const heraldAsn = 65001
 export const neighbourAsn = 65002
@@ -51,6 +52,8 @@ export interface Pair {
   /** Herald's one session. */
   session(): Promise<PeerRow>
   established(): Promise<boolean>
+  /** Lets a neighbour that pauses after a lost session try again. */
+  hurry(): Promise<void>
   /** What Herald received, used or not. */
   received(): Promise<RouteRow[]>
   /** What the neighbour uses. */
@@ -70,6 +73,11 @@ export function skipReason(engine: Engine): string | false {
   return find(engine.program) === undefined
     ? `needs ${engine.program}: npm test installs it on Debian as root`
     : false
+}
+
+/** To a process and those that it started for itself, as OpenBGPD does: all are one process group. */
+export function signal({ pid }: LabProcess, name: NodeJS.Signals): void {
+  if (pid !== undefined) process.kill(-pid, name)
 }
 
 let labs = 0
@@ -124,6 +132,7 @@ export async function startPair(options: PairOptions): Promise<Pair> {
       return answer.value.items[0]!
     },
     established: () => engine.established(router, neighbour),
+    hurry: async () => engine.hurry?.(router, neighbour),
     received: async () => {
       const answer = await getJson(server, '/v1/routes?view=received', listSchema(routeRowSchema))
       if (!answer.ok) throw new Error(answer.error.message)
@@ -132,7 +141,7 @@ export async function startPair(options: PairOptions): Promise<Pair> {
     seenByNeighbour: (prefix) => engine.route(router, prefix),
     reconfigure: ({ prefixes }) => {
       writeFileSync(heraldFile, resources(prefixes ?? []))
-      for (const process of herald.processes) process.kill('SIGHUP')
+      for (const process of herald.processes) signal(process, 'SIGHUP')
     },
     withdrawTheirs: () => engine.withdraw(router),
     neighbourRestarted: async () => {
