@@ -196,8 +196,11 @@ export class SpeakerLoop {
           this.input({ kind: 'listenFailed', instance, port, reason })
           listening.cancelRetry = clock.at(clock.now() + listenRetryMs, () => this.#open(instance, listening))
         },
-        passwordFailed: (neighbour, reason) =>
-          trouble('cannot set the password of a neighbour', { instance, address: neighbour, reason }),
+        passwordFailed: (address, reason) => {
+          trouble('cannot set the password of a neighbour', { instance, address, reason })
+          this.input({ kind: 'unheard', instance, address, reason })
+        },
+        wrongSignature: (address, reason) => this.input({ kind: 'unheard', instance, address, reason }),
         accepted: (connection, ends) => {
           const id = --this.#lastAccepted
           this.#connections.set(id, connection)

@@ -10,6 +10,10 @@ export interface Libc {
   socket(domain: number, type: number, protocol: number): number
   bind(fd: number, address: Uint8Array): void
   close(fd: number): void
+  /** Two connected sockets of this machine. */
+  socketpair(domain: number, type: number): [number, number]
+  /** Makes `to`, which is open, another descriptor of what `from` is. */
+  replace(from: number, to: number): void
   /** A second descriptor of the same socket. */
   dup(fd: number): number
   setsockopt(fd: number, level: number, option: number, value: Uint8Array): void
@@ -44,9 +48,12 @@ export class UnsupportedHost extends Error {
   override name = 'UnsupportedHost'
 }
 
+export const AF_UNIX = 1
 export const AF_INET = 2
 export const AF_INET6 = 10
+export const AF_PACKET = 17
 export const SOCK_STREAM = 1
+export const SOCK_DGRAM = 2
 export const SOCK_NONBLOCK = 0o4000
 export const SOCK_CLOEXEC = 0o2000000
 export const SOL_SOCKET = 1
@@ -109,6 +116,8 @@ function load(): Libc {
   }
 
   const socket = bound('int socket(int domain, int type, int protocol)')
+  const socketpair = bound('int socketpair(int domain, int type, int protocol, void *pair)')
+  const dup3 = bound('int dup3(int from, int to, int flags)')
   const bind = bound('int bind(int fd, void *address, uint32_t length)')
   const close = bound('int close(int fd)')
   const fcntl = bound('int fcntl(int fd, int command, int from)')
@@ -123,6 +132,12 @@ function load(): Libc {
 
   return {
     socket,
+    socketpair: (domain, type) => {
+      const pair = new Int32Array(2)
+      socketpair(domain, type, 0, pair)
+      return [pair[0]!, pair[1]!]
+    },
+    replace: (from, to) => void dup3(from, to, SOCK_CLOEXEC),
     bind: (fd, address) => void bind(fd, address, address.length),
     close: (fd) => void close(fd),
     dup: (fd) => fcntl(fd, F_DUPFD_CLOEXEC, 0),

@@ -17,6 +17,10 @@ export const bpf = {
   jumpIfEqual: 0x15,
   jumpIfAtLeast: 0x35,
   jumpIfAnyBit: 0x45,
+  /** Four times the lower half of a byte, as the length of an IPv4 header is written, to the index register. */
+  loadHeaderLength: 0xb1,
+  /** The byte at the index register and operand. */
+  loadByteAfter: 0x50,
   done: 0x06,
 } as const
 
@@ -25,6 +29,10 @@ const drop: Instruction = [bpf.done, 0, 0, 0]
 
 /** Operands from here on are offsets in the IP header, wherever the packet begins (SKF_NET_OFF). */
 const networkOffset = 0xfff0_0000
+/** Operand that stands for the packet's type (SKF_AD_OFF + SKF_AD_PKTTYPE), and the type PACKET_HOST. */
+const packetType = 0xffff_f004
+const packetToThisHost = 0
+const tcpSyn = 2
 
 /**
  * Drops packets from a prefix with a lower TTL or hop limit than is said for it (RFC 5082 §3), the longest prefix that
@@ -48,6 +56,33 @@ export function minTtlFilter(
     filter.push(...rule)
   }
   return [...filter, pass]
+}
+
+/** Passes TCP segments with SYN that came to this machine, on a packet socket that begins at the IP header. */
+export function synFilter(): Instruction[] {
+  return [
+    [bpf.loadWord, 0, 0, packetType],
+    [bpf.jumpIfEqual, 0, 16, packetToThisHost],
+    [bpf.loadByte, 0, 0, 0],
+    [bpf.and, 0, 0, 0xf0],
+    [bpf.jumpIfEqual, 0, 7, 0x40],
+    // IPv4: protocol, fragment offset, flags of TCP after a header of any length.
+    [bpf.loadByte, 0, 0, 9],
+    [bpf.jumpIfEqual, 0, 11, 6],
+    [bpf.loadHalf, 0, 0, 6],
+    [bpf.jumpIfAnyBit, 9, 0, 0x1fff],
+    [bpf.loadHeaderLength, 0, 0, 0],
+    [bpf.loadByteAfter, 0, 0, 13],
+    [bpf.jumpIfAnyBit, 5, 6, tcpSyn],
+    // IPv6: TCP as the first next header, and its flags.
+    [bpf.jumpIfEqual, 0, 5, 0x60],
+    [bpf.loadByte, 0, 0, 6],
+    [bpf.jumpIfEqual, 0, 3, 6],
+    [bpf.loadByte, 0, 0, 53],
+    [bpf.jumpIfAnyBit, 0, 1, tcpSyn],
+    pass,
+    drop,
+  ]
 }
 
 /** Skips the next `skipped` instructions unless the packet's source address is in the prefix. */

@@ -11,7 +11,15 @@ import {
   IPV6_V6ONLY,
   libc,
 } from './libc.ts'
-import { boundPort, openListeningSocket, openSocket, setMd5Key, setTtl } from './socket-linux.ts'
+import {
+  aoKeyToAdd,
+  aoKeyToDelete,
+  boundPort,
+  openListeningSocket,
+  openSocket,
+  setMd5Key,
+  setTtl,
+} from './socket-linux.ts'
 
 const versions: { version: IpVersion; loopback: Address }[] = [
   { version: 4, loopback: address('127.0.0.1') },
@@ -47,6 +55,34 @@ describe('a socket of Linux', { skip: process.platform !== 'linux' && 'needs Lin
     assert.throws(() => libc().close(-1), { name: 'SystemError', code: 'EBADF', message: 'close: EBADF' })
   })
 })
+
+for (const { version, loopback } of versions) {
+  const length = addressBits(version)
+
+  it(`a TCP-AO key is laid out as struct tcp_ao_add, IPv${version}`, () => {
+    const key = { keyId: 7, algorithm: 'hmac-sha-1-96', key: 'sésame' } as const
+    const bytes = aoKeyToAdd(loopback, length, key)
+    assert.equal(bytes.length, 288)
+    assert.equal(new DataView(bytes.buffer).getUint16(0, true), version === 4 ? 2 : 10)
+    assert.equal(text(bytes.subarray(128, 192)), 'hmac(sha1)')
+    assert.deepEqual([...bytes.subarray(192, 202)], Array(10).fill(0))
+    // Prefix length, SendID, RecvID, octets of the code (RFC 5926 §3.2), flags, octets of the key.
+    assert.deepEqual([...bytes.subarray(202, 208)], [length, 7, 7, 12, 0, 7])
+    assert.equal(text(bytes.subarray(208)), 'sésame')
+    const other = aoKeyToAdd(loopback, length, { ...key, algorithm: 'aes-128-cmac-96' })
+    assert.equal(text(other.subarray(128, 192)), 'cmac(aes128)')
+  })
+
+  it(`a TCP-AO key to delete is laid out as struct tcp_ao_del, IPv${version}`, () => {
+    const bytes = aoKeyToDelete(loopback, length, 7)
+    assert.equal(bytes.length, 144)
+    assert.deepEqual([...bytes.subarray(128)], [...Array(10).fill(0), length, 7, 7, 0, 0, 0])
+  })
+}
+
+function text(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes.subarray(0, bytes.indexOf(0)))
+}
 
 function option(fd: number, level: number, name: number): number {
   const value = new Uint8Array(4)

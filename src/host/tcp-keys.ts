@@ -61,12 +61,23 @@ export class ListenerKeys {
 
   /** A neighbour at this address should have a key and has none: nothing that it sends may be believed. */
   missing(address: Address): boolean {
+    const longest = this.#longest(address)
+    return longest !== undefined && this.#unset.has(longest)
+  }
+
+  /** What a neighbour at this address must sign with. */
+  of(address: Address): Keys {
+    const longest = this.#longest(address)
+    return (longest === undefined ? undefined : this.#set.get(longest)) ?? {}
+  }
+
+  #longest(address: Address): Prefix | undefined {
     let longest: Prefix | undefined
     for (const prefix of [...this.#set.keys(), ...this.#unset]) {
       if (!covers(prefix, address)) continue
       if (longest === undefined || lengthOf(prefix) > lengthOf(longest)) longest = prefix
     }
-    return longest !== undefined && this.#unset.has(longest)
+    return longest
   }
 
   #forEach(prefix: Prefix, action: (fd: number) => void): void {

@@ -9,6 +9,7 @@ import type { DialHandlers, Tcp, TcpConnection, TcpDial } from '#core/net/tcp.ts
 import { linkLocalZone } from './interfaces.ts'
 import { libc } from './libc.ts'
 import { bindSocket, bindToInterface, openSocket, setMinTtl, setTtl } from './socket-linux.ts'
+import { watchSignatures, wrongSignature } from './signature-watch.ts'
 import { Connection } from './tcp-connection.ts'
 import { endsOf } from './tcp-ends.ts'
 import { Refusal, explain } from './tcp-errors.ts'
@@ -34,18 +35,23 @@ function dial(options: TcpDial, handlers: DialHandlers): TcpConnection {
   let opened = false
   let failure = `no connection to ${where}`
   const wait = setTimeout(() => {
-    // A wrong MD5 key shows as silence: the kernel drops the segments at both ends (RFC 2385 §2).
-    const silence = options.password === undefined ? '' : ', or its MD5 password is another one'
-    failure = `no answer from ${where} within ${options.timeoutMs / 1000} s${silence}`
+    failure = `no answer from ${where} within ${options.timeoutMs / 1000} s${whySilent(options)}`
     socket.destroy()
   }, options.timeoutMs)
   socket.on('error', (error) => (failure = explain(error, where, options.sourceAddress)))
+  const { address, port } = options
+  const unwatch = watchSignatures({
+    concerns: ({ syn, ack, source, sourcePort }) => syn && ack && source === address && sourcePort === port,
+    keysOf: () => options,
+  })
   socket.once('close', () => {
     clearTimeout(wait)
+    unwatch()
     if (!opened && !connection.closed) handlers.failed(failure)
   })
   socket.once('connect', () => {
     clearTimeout(wait)
+    unwatch()
     const ends = endsOf(socket)
     if (ends === undefined || connection.closed) {
       socket.destroy()
@@ -56,6 +62,14 @@ function dial(options: TcpDial, handlers: DialHandlers): TcpConnection {
     handlers.opened(ends)
   })
   return connection
+}
+
+/** Segments with a wrong signature are dropped in silence, by whichever end (RFC 2385 §2). */
+function whySilent({ address, password, authenticationOption }: TcpDial): string {
+  const wrong = wrongSignature(address)
+  if (wrong !== undefined) return `: ${wrong}`
+  if (password !== undefined) return ', or its MD5 password is another one'
+  return authenticationOption === undefined ? '' : ', or its TCP-AO key is another one'
 }
 
 /** A dial that has begun. Throws what the kernel refuses at once. */

@@ -6,6 +6,7 @@ import type { ListenHandlers, TcpListen, TcpListener, TcpMinTtl } from '#core/ne
 import { SystemError, libc } from './libc.ts'
 import { minTtlFilter } from './packet-filter.ts'
 import { boundPort, openListeningSocket, setFilter } from './socket-linux.ts'
+import { watchSignatures } from './signature-watch.ts'
 import { Connection, fdOf } from './tcp-connection.ts'
 import { endsOf } from './tcp-ends.ts'
 import { explain } from './tcp-errors.ts'
@@ -30,8 +31,15 @@ export function listen(options: TcpListen, handlers: ListenHandlers): TcpListene
   })
   keys.replace(options.passwords)
   setMinTtls(sockets, options.minTtls ?? [])
+  const unwatch = watchSignatures({
+    concerns: ({ syn, ack, destinationPort }) =>
+      syn && !ack && sockets.some(({ port }) => port === destinationPort),
+    keysOf: (address) => keys.of(address),
+    wrong: (address, reason) => handlers.wrongSignature?.(address, reason),
+  })
   const end = () => {
     ended = true
+    unwatch()
     for (const { server } of sockets) server.close()
   }
   for (const { server, fd, version, port } of sockets) {

@@ -1,5 +1,6 @@
 /** The connections and listeners of one speaker or router: performs what it asks for on a {@link Tcp} and tells it what came. */
 import type { BgpInput, ConnectionEnds, ConnectionId, Dial } from '#core/bgp/io.ts'
+import type { Address } from '#core/net/address.ts'
 import type {
   ListenHandlers,
   Tcp,
@@ -14,6 +15,7 @@ import type { VirtualClock } from './clock.ts'
 export type ConnectionInput =
   | Extract<BgpInput, { kind: 'dialed' | 'dialFailed' | 'received' | 'sendQueue' | 'closed' }>
   | { kind: 'accepted'; instance: string; connection: ConnectionId; ends: ConnectionEnds }
+  | { kind: 'unheard'; instance: string; address: Address; reason: string }
   | { kind: 'listenFailed'; instance: string; port: number; reason: string }
   | { kind: 'listening'; instance: string; port: number }
 
@@ -90,7 +92,8 @@ export class Connections {
           this.listen(instance, wanted.request)
         })
       },
-      passwordFailed: (_address, reason) => this.#tell({ kind: 'listenFailed', instance, port, reason }),
+      passwordFailed: (address, reason) => this.#tell({ kind: 'unheard', instance, address, reason }),
+      wrongSignature: (address, reason) => this.#tell({ kind: 'unheard', instance, address, reason }),
       accepted: (opened, ends) => {
         const connection = --this.#accepted
         this.#open.set(connection, opened)

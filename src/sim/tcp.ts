@@ -102,10 +102,12 @@ export class SimulatedTcp {
       return dialer
     }
     const ends = endsBetween(host, localAddress, host.ephemeralPort(), options.address, options.port)
-    const silence = options.password === undefined ? '' : ', or its MD5 password is another one'
-    stopWaiting = clock.after(options.timeoutMs, () =>
-      fail(`no answer from ${where} within ${options.timeoutMs / 1000} s${silence}`),
-    )
+    stopWaiting = clock.after(options.timeoutMs, () => {
+      const wrong = own.wrongSignatures.get(options.address)
+      const guess = options.password === undefined ? '' : ', or its MD5 password is another one'
+      const why = wrong === undefined ? guess : `: ${wrong}`
+      fail(`no answer from ${where} within ${options.timeoutMs / 1000} s${why}`)
+    })
     const opened = (made: TcpEndpoint) => {
       stop()
       endpoint = made
@@ -139,12 +141,18 @@ export class SimulatedTcp {
       const listens = listener !== undefined && (listener.addresses?.includes(ends.remoteAddress) ?? true)
       // RFC 5082 §3: dropped in silence.
       if (listens && options.ttl < (longestMatch(listener.minTtls, ends.localAddress) ?? 0)) return
-      const wanted = listens ? signatureWanted(listener, ends.localAddress) : undefined
+      const wanted = listens ? signatureWanted(listener, ends.localAddress) : unset
       if (!listens || wanted === unset) {
         this.#network.carry(target, host, 40, outcome.refused)
         return
       }
-      if (wanted !== signatureOf(options)) return // RFC 2385 §4.1: dropped in silence
+      if (wanted !== signatureOf(options)) {
+        // RFC 2385 §4.1: dropped in silence. The machine may find out whose it was.
+        const reason = wrongIn(options, wanted)
+        listener.own.wrongSignatures.set(ends.localAddress, reason)
+        listener.handlers.wrongSignature?.(ends.localAddress, reason)
+        return
+      }
       this.#network.carry(target, host, 60, () => {
         if (!outcome.wanted()) return
         const [near, far] = TcpEndpoint.pair(this.#network, host, target, ends, this.#endpoints)
@@ -217,11 +225,18 @@ interface OwnSockets {
   dials: Set<() => void>
   listeners: Map<Listener, () => void>
   endpoints: Set<TcpEndpoint>
+  /** What was last wrong with the signatures of a neighbour. */
+  wrongSignatures: Map<Address, string>
 }
 
 /** TCP as one process has it. */
 export class TcpProcess implements Tcp {
-  readonly #own: OwnSockets = { dials: new Set(), listeners: new Map(), endpoints: new Set() }
+  readonly #own: OwnSockets = {
+    dials: new Set(),
+    listeners: new Map(),
+    endpoints: new Set(),
+    wrongSignatures: new Map(),
+  }
   readonly #dial: (options: TcpDial, handlers: DialHandlers, own: OwnSockets) => TcpConnection
   readonly #listen: (options: TcpListen, handlers: ListenHandlers, own: OwnSockets) => TcpListener
 
@@ -269,6 +284,13 @@ function keyMistake({ password, authenticationOption }: Keys): string | undefine
 /** Equal for keys of two ends that understand each other. */
 function signatureOf({ password, authenticationOption: option }: Keys): string {
   return JSON.stringify([password, option?.keyId, option?.algorithm, option?.key])
+}
+
+/** For people: `wanted` is what the listener knows. */
+function wrongIn({ password, authenticationOption }: Keys, wanted: string): string {
+  if (wanted === signatureOf({})) return 'it sends with an MD5 password, and none is configured for it'
+  if (authenticationOption === undefined && password === undefined) return 'it sends without an MD5 password'
+  return 'its MD5 password is another one'
 }
 
 function signatureWanted(listener: Listener, address: Address): string | typeof unset {

@@ -4,6 +4,8 @@ import { after, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { address } from '#core/net/address.ts'
 import type { TcpConnection, TcpListener } from '#core/net/tcp.ts'
+import { libc } from '#host/libc.ts'
+import { addAoKey, openSocket } from '#host/socket-linux.ts'
 import { linuxTcp } from '#host/tcp-linux.ts'
 import { until } from '../until.testing.ts'
 import { enterPrivateNetns } from './private-netns.ts'
@@ -179,10 +181,26 @@ function loopback(why: string): typeof privateNetwork {
   }
 }
 
+/** Why this kernel takes no TCP-AO key. */
+const aoMissing = withoutAo()
+
+function withoutAo(): string | undefined {
+  const fd = openSocket(4)
+  try {
+    addAoKey(fd, address('192.0.2.1'), 32, { keyId: 1, algorithm: 'hmac-sha-1-96', key: 'k' })
+    return undefined
+  } catch (error) {
+    return `needs a kernel with CONFIG_TCP_AO: ${(error as Error).message}`
+  } finally {
+    libc().close(fd)
+  }
+}
+
 async function open(network: typeof privateNetwork): Promise<TcpWorld> {
   const tcp = linuxTcp()
   return {
     ...network,
+    ...(aoMissing === undefined ? {} : { noAuthenticationOption: aoMissing }),
     left: tcp,
     right: tcp,
     async until(condition, what) {

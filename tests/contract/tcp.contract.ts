@@ -5,6 +5,7 @@ import { parseAddress, type Address, type IpVersion } from '#core/net/address.ts
 import {
   sendQueueHigh,
   sendQueueLow,
+  type AuthenticationKey,
   type ListenHandlers,
   type Tcp,
   type TcpConnection,
@@ -22,6 +23,8 @@ export interface TcpWorld {
   networks: Record<IpVersion, Network | string>
   /** Why MD5 keys cannot be tried here; absent: they can. */
   noMd5?: string
+  /** Why TCP-AO keys cannot be tried here; absent: they can. */
+  noAuthenticationOption?: string
   /** Comes back when `condition` holds; fails after ten seconds of the world's time. */
   until(condition: () => boolean, what: string): Promise<void>
   /** Lets so much of the world's time pass. */
@@ -377,6 +380,70 @@ function suite(version: IpVersion, open: () => Promise<TcpWorld>): void {
     finish(server)
   })
 
+  md5('says whose signature is wrong and how, also of a dial that nobody answers', async (world, network) => {
+    const [one, other] = network.left
+    const server = await listening(world, network, key(network, 'right'))
+    const second = await listening(world, network, key(network, 'right'))
+    // The neighbour of the server dials too, as BGP speakers do.
+    const left = serving({ ...world, right: world.left }, 0, [{ address: network.right, password: 'wrong' }])
+    await world.until(() => left.port > 0, 'listening')
+    const long = { timeoutMs: 8_000 }
+    const dials = [
+      dialing(world, network, server.port, { ...long, password: 'wrong' }),
+      dialing(world, network, second.port, { ...long, sourceAddress: other, password: 'right' }),
+    ]
+    const back: TcpDial = { address: one, port: left.port, ttl: 64, timeoutMs: 6_000, password: 'right' }
+    const dialer = new Peer()
+    dialer.connection = world.right.dial({ ...back, sourceAddress: network.right }, dialer.handlers)
+    await world.until(
+      () => server.wrong.length > 0 && second.wrong.length > 0 && left.wrong.length > 0,
+      'to be told',
+    )
+    assert.deepEqual(server.wrong[0], [one, 'its MD5 password is another one'])
+    assert.deepEqual(second.wrong[0], [other, 'it sends with an MD5 password, and none is configured for it'])
+    assert.deepEqual(left.wrong[0], [network.right, 'its MD5 password is another one'])
+    await world.until(() => dialer.failed.length > 0, 'the dial to fail')
+    assert.match(dialer.failed[0]!, /no answer from .*: its MD5 password is another one$/)
+    dials.push(dialing(world, network, second.port, long))
+    const ofOne = () => second.wrong.find(([address]) => address === one)
+    await world.until(() => ofOne() !== undefined, 'to be told of the one without')
+    assert.deepEqual(ofOne(), [one, 'it sends without an MD5 password'])
+    finish(server, second, left, ...dials)
+  })
+
+  const option = (key: string, keyId = 7, algorithm: AuthenticationKey['algorithm'] = 'hmac-sha-1-96') => ({
+    authenticationOption: { keyId, algorithm, key },
+  })
+
+  test('connects with the right TCP-AO key and no other (RFC 5925)', async (world, network, t) => {
+    if (world.noAuthenticationOption !== undefined) return t.skip(world.noAuthenticationOption)
+    const server = await listening(world, network, [{ address: network.left[0], ...option('sésame') }])
+    const { client, accepted } = await connected(world, network, server, option('sésame'))
+    client.connection.send(pattern(100_000))
+    await world.until(() => accepted.bytes() === 100_000, 'the bytes')
+    for (const other of [option('other'), option('sésame', 8), { password: 'sésame' }, {}]) {
+      const stranger = dialing(world, network, server.port, { ...wrong, ...other })
+      await world.until(() => stranger.failed.length > 0, 'the dial to fail')
+    }
+    server.listener.setPasswords([{ address: network.left[0], ...option('sésame', 9, 'aes-128-cmac-96') }])
+    const second = await connected(world, network, server, option('sésame', 9, 'aes-128-cmac-96'))
+    finish(server, client, accepted, second.client, second.accepted)
+  })
+
+  test('names the option of the kernel that TCP-AO keys need', async (world, network, t) => {
+    if (world.noAuthenticationOption === undefined) return t.skip('TCP-AO keys can be set here')
+    const server = await listening(world, network, [{ address: network.left[0], ...option('key') }])
+    await world.until(() => server.passwordFailed.length > 0, 'the complaint of the listener')
+    assert.match(server.passwordFailed[0]!, /no TCP authentication option \(CONFIG_TCP_AO\)/)
+    const client = dialing(world, network, server.port, option('key'))
+    await world.until(() => client.failed.length > 0, 'the dial to fail')
+    assert.match(client.failed[0]!, /CONFIG_TCP_AO/)
+    const plain = dialing(world, network, server.port, wrong)
+    await world.until(() => plain.failed.length + plain.closed.length > 0, 'the connection to end')
+    assert.equal(server.connections.length, 0, 'nobody comes in without the key')
+    finish(server, plain)
+  })
+
   md5('refuses an MD5 key that is too long, and the neighbour whose key it is', async (world, network) => {
     const server = await listening(world, network, key(network, 'x'.repeat(81)))
     await world.until(() => server.passwordFailed.length > 0, 'the complaint')
@@ -423,6 +490,7 @@ interface Server {
   connections: Peer[]
   failed: string[]
   passwordFailed: string[]
+  wrong: [Address, string][]
 }
 
 function serving(
@@ -431,11 +499,18 @@ function serving(
   passwords: TcpPassword[] = [],
   addresses?: Address[],
 ): Server {
-  const server: Omit<Server, 'listener'> = { port: 0, connections: [], failed: [], passwordFailed: [] }
+  const server: Omit<Server, 'listener'> = {
+    port: 0,
+    connections: [],
+    failed: [],
+    passwordFailed: [],
+    wrong: [],
+  }
   const handlers: ListenHandlers = {
     listening: (port) => void (server.port = port),
     failed: (reason) => void server.failed.push(reason),
     passwordFailed: (_address, reason) => void server.passwordFailed.push(reason),
+    wrongSignature: (address, reason) => void server.wrong.push([address, reason]),
     accepted: (connection, ends) => {
       const peer = new Peer()
       peer.connection = connection

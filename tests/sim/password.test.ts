@@ -22,6 +22,7 @@ it('stays down without its Secret, comes up with it, follows a new password, and
     states().every((state) => state !== 'established'),
     'the router has the old one',
   )
+  assert.match(heldDown() ?? '', /its MD5 password is another one/)
   expectPassword('new')
   clock.runFor(quietMs)
   assert.deepEqual(states(), ['established', 'established', 'established'])

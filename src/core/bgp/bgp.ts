@@ -7,6 +7,7 @@
  */
 import { assert, present } from '#core/lib/assert.ts'
 import type { Prng } from '#core/lib/prng.ts'
+import type { Address } from '#core/net/address.ts'
 import type { Prefix } from '#core/net/prefix.ts'
 import type { InstanceConfig, PeerConfig } from './config.ts'
 import type { Family } from './family.ts'
@@ -155,6 +156,8 @@ export class Bgp {
       }
       case 'accepted':
         return this.#accept(input.connection, input.ends)
+      case 'unheard':
+        return this.#unheard(input.address, input.reason)
       case 'received':
         return this.#receive(input.connection, input.bytes)
       case 'shutdown':
@@ -280,6 +283,15 @@ export class Bgp {
     const bytes = encodeMessage({ kind: 'notification', code: 6, subcode, data: new Uint8Array(0) })
     this.#outputs.push({ kind: 'send', connection, bytes }, { kind: 'close', connection })
     this.#event({ kind: 'connectionRefused', address: ends.remoteAddress, reason: reason! })
+  }
+
+  #unheard(address: Address, reason: string): void {
+    const message = `nothing from ${address} is heard: ${reason}`
+    for (const neighbour of this.#neighbours.values()) {
+      if (neighbour.config.address !== address || neighbour.established !== undefined) continue
+      neighbour.lastError = { at: this.#now, direction: 'local', message }
+    }
+    this.#event({ kind: 'connectionRefused', address, reason })
   }
 
   #receive(connection: ConnectionId, bytes: Uint8Array): void {

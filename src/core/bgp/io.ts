@@ -40,6 +40,11 @@ export type BgpInput =
   | { kind: 'dialFailed'; connection: ConnectionId; reason: string }
   /** Somebody connected to the instance's listening port. */
   | { kind: 'accepted'; connection: ConnectionId; ends: ConnectionEnds }
+  /**
+   * Nothing from this address comes in, because of its key: it signs with another one or with none, or ours could not be
+   * set. `reason`: which, for people. Told now and then while it goes on.
+   */
+  | { kind: 'unheard'; address: Address; reason: string }
   /** Bytes arrived, in any cut. The speaker may keep the array. */
   | { kind: 'received'; connection: ConnectionId; bytes: Uint8Array }
   /**

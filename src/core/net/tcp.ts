@@ -115,6 +115,11 @@ export interface ListenHandlers {
    * out. The listener goes on.
    */
   passwordFailed(address: Address, reason: string): void
+  /**
+   * Somebody at this address asks for a connection, and the request is dropped because of how it is signed: by another key,
+   * without one, or with one that is not known. Told now and then while it goes on, where the machine can find out.
+   */
+  wrongSignature?(address: Address, reason: string): void
   /** A connection came. The handlers given back are its own. */
   accepted(connection: TcpConnection, ends: TcpEnds): ConnectionHandlers
 }

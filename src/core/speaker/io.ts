@@ -1,5 +1,6 @@
 /** Inputs and outputs of a node's speaker. Connection inputs and outputs are those of `core/bgp/io.ts`. */
 import type { BgpEvent, BgpInput, ConnectionId, BgpOutput, ConnectionEnds } from '#core/bgp/io.ts'
+import type { Address } from '#core/net/address.ts'
 import type { Tap } from '#core/bgp/tap.ts'
 import type { Snapshot } from '#core/schema/snapshot.ts'
 import type { Listen } from './listen.ts'
@@ -18,6 +19,8 @@ export type SpeakerInput =
   | { kind: 'snapshot'; snapshot: Snapshot }
   /** Somebody connected to the port that `instance` listens on. */
   | { kind: 'accepted'; instance: string; connection: ConnectionId; ends: ConnectionEnds }
+  /** Of a neighbour of `instance`: as in `BgpInput`. */
+  | { kind: 'unheard'; instance: string; address: Address; reason: string }
   /** A port could not be listened on, e.g. because another process has it. The edge tries again by itself. */
   | { kind: 'listenFailed'; instance: string; port: number; reason: string }
   | { kind: 'listening'; instance: string; port: number }

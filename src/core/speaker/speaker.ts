@@ -127,6 +127,12 @@ export class Speaker {
         this.#connections.set(connection, input.instance)
         return this.#pass(input.instance, { kind: 'accepted', connection, ends }, now, outputs)
       }
+      case 'unheard': {
+        const { instance, address, reason } = input
+        if (this.#running.has(instance))
+          this.#pass(instance, { kind: 'unheard', address, reason }, now, outputs)
+        return
+      }
       case 'dialed':
       case 'received':
       case 'sendQueue':
