@@ -90,7 +90,16 @@ const status: PeerStatus = {
   asn: 65000,
   state: 'openConfirm',
   families: [{ family: 'ipv4/unicast', received: 3, accepted: 0, advertised: 2 }],
-  messages: { sent: 4, received: 5 },
+  messages: {
+    sent: 4,
+    received: 5,
+    sentByKind: { open: 1, update: 1, notification: 0, keepalive: 2, routeRefresh: 0 },
+    receivedByKind: { open: 1, update: 2, notification: 0, keepalive: 2, routeRefresh: 0 },
+  },
+  updateFaults: 0,
+  flaps: 0,
+  dynamic: false,
+  stale: [],
 }
 
 const entry: RouteEntry = {

@@ -51,3 +51,11 @@ test('what sessions do is always logged', () => {
   for (let i = 0; i < 100; i++) write({ kind: 'sessionDown', peer: 'tor', reason: 'hold timer expired' })
   assert.equal(said().length, 100)
 })
+
+test('prefix limits are told with their count and limit', () => {
+  const { write, said } = bed()
+  const event = { kind: 'prefixLimit', peer: 'tor', family: 'ipv4/unicast', max: 10 } as const
+  write({ ...event, level: 'near', count: 8 })
+  write({ ...event, level: 'over', count: 11 })
+  assert.deepEqual(said(), ['prefix limit is near tor 8', 'prefix limit is passed tor 11'])
+})

@@ -50,6 +50,12 @@ export class BgpLog {
         const about = { instance, peer: event.peer }
         return this.#limited('malformed update', about, { reason: event.message })
       }
+      case 'prefixLimit': {
+        const { peer, family, level, count, max } = event
+        const about = { instance, peer }
+        const said = level === 'near' ? 'prefix limit is near' : 'prefix limit is passed'
+        return this.#limited(said, about, { count, reason: `${count} ${family} routes came, ${max} may` })
+      }
       case 'connectionRefused': {
         const { address, reason } = event
         return this.#limited('connection refused', { instance }, { address, reason })

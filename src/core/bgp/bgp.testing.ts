@@ -249,7 +249,8 @@ function endsOf(
   }
 }
 
-function peerOf(speaker: Speaker, version: 4 | 6, options: Partial<PeerConfig> = {}): PeerConfig {
+/** How `speaker` stands in a neighbour's configuration. */
+export function peerOf(speaker: Speaker, version: 4 | 6, options: Partial<PeerConfig> = {}): PeerConfig {
   return {
     name: speaker.name,
     address: present(speaker.addresses[version], 'an address of that version'),

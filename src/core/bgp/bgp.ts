@@ -8,34 +8,42 @@
 import { assert, present } from '#core/lib/assert.ts'
 import type { Prng } from '#core/lib/prng.ts'
 import type { Address } from '#core/net/address.ts'
-import type { Prefix } from '#core/net/prefix.ts'
-import type { InstanceConfig, PeerConfig } from './config.ts'
+import { hex } from '#core/lib/bytes.ts'
+import { covers, type Prefix } from '#core/net/prefix.ts'
+import { acceptingNeighbour, acceptingRange, dynamicPeer } from './accept.ts'
+import type { InstanceConfig, ListenRange, PeerConfig } from './config.ts'
 import type { Family } from './family.ts'
-import type {
-  BgpEvent,
-  BgpInput,
-  BgpOutput,
-  ConnectionEnds,
-  ConnectionId,
-  PeerStatus,
-  RouteEntry,
-  RouteFilter,
-  RoutePage,
-  RouteTable,
+import {
+  shownOctets,
+  type BgpEvent,
+  type BgpInput,
+  type BgpOutput,
+  type ConnectionEnds,
+  type ConnectionId,
+  type PeerCommand,
+  type PeerStatus,
+  type RouteEntry,
+  type RouteFilter,
+  type RoutePage,
+  type RouteTable,
 } from './io.ts'
 import {
+  dynamicIdleMs,
+  heldDownBy,
+  isOpening,
   mustRestart,
   neighbourDeadline,
   sessionConfigOf,
   tappedSession,
   type Neighbour,
 } from './neighbour.ts'
-import { peerStatus } from './peer-status.ts'
+import { familyCounts, noMessages, peerStatus } from './peer-status.ts'
+import { limitData, limitLevel, limitText } from './prefix-limits.ts'
 import { allArrived, beginRestart, cameUp, isOver, type Restarter } from './restarter.ts'
 import { ribSession } from './rib-session.ts'
 import { withheldFrom } from './rib/explain.ts'
 import { queryRoutes } from './rib/query.ts'
-import { Rib } from './rib/rib.ts'
+import { Rib, type NeighbourPolicy } from './rib/rib.ts'
 import type { Ending, Negotiated, SessionInput, SessionMessage, SessionOutput, Stop } from './session/io.ts'
 import { initialSession, step } from './session/session.ts'
 import { arrivalMs, expired, keptAfterLoss, notKeptOn, type StaleRoutes } from './stale-routes.ts'
@@ -44,7 +52,7 @@ import { unnegotiated, type UpdateContext } from './wire/context.ts'
 import { Framer, messageType } from './wire/framer.ts'
 import type { Notification, RouteRefresh } from './wire/message.ts'
 import { ceaseSubcode, showNotification } from './wire/notification.ts'
-import { comesFrom, dialOf, ttlOf } from './transport.ts'
+import { dialOf, ttlOf } from './transport.ts'
 import { encodeUpdates } from './wire/update-encode.ts'
 import { decodeMessage, encodeMessage } from './wire/wire.ts'
 
@@ -62,6 +70,12 @@ interface Link {
   receivedOpen?: Uint8Array
 }
 
+/** Why a connection is not taken; subcode of Cease, absent: Connection Rejected. */
+interface Refusal {
+  reason: string
+  subcode?: number
+}
+
 export class Bgp {
   readonly #random: Prng
   readonly #numbers: ConnectionNumbers
@@ -75,6 +89,8 @@ export class Bgp {
   /** What the call in progress leads to. */
   #outputs: BgpOutput[] = []
   #now = 0
+  /** The whole message that is being taken in. */
+  #message: Uint8Array | undefined
 
   constructor(random: Prng, numbers: ConnectionNumbers) {
     this.#random = random
@@ -101,11 +117,14 @@ export class Bgp {
     return deadline
   }
 
-  /** In the order of the configuration. */
+  /** In the order of the configuration, and then those made from listen ranges. */
   peers(): PeerStatus[] {
     const { config, rib } = { config: this.#config, rib: this.#rib }
     if (config === undefined || rib === undefined) return []
-    return config.peers.map(({ name }) => peerStatus(config.asn, this.#neighbours.get(name)!, rib))
+    const dynamic = [...this.#neighbours.values()].filter((neighbour) => neighbour.dynamic !== undefined)
+    return [...config.peers.map(({ name }) => present(this.#neighbours.get(name), name)), ...dynamic].map(
+      (neighbour) => peerStatus(neighbour, rib),
+    )
   }
 
   /** Ordered by prefix, then peer. */
@@ -142,16 +161,23 @@ export class Bgp {
     switch (input.kind) {
       case 'configure':
         return this.#configure(input.config)
-      case 'dialed':
+      case 'dialed': {
+        const { connection } = input
+        const link = this.#links.get(connection)
+        const reason = link === undefined ? undefined : this.#fullFor(link.neighbour)
+        if (link !== undefined && reason === undefined) return this.#step(link.neighbour, input)
+        // The peer may have been taken out of the configuration meanwhile.
+        this.#links.delete(connection)
+        this.#outputs.push({ kind: 'close', connection })
+        if (link !== undefined)
+          this.#step(link.neighbour, { kind: 'dialFailed', connection, reason: reason! })
+        return
+      }
       case 'dialFailed':
       case 'closed': {
         const link = this.#links.get(input.connection)
-        // The peer may have been taken out of the configuration meanwhile.
-        if (link !== undefined) {
-          if (input.kind !== 'dialed') this.#links.delete(input.connection)
-          this.#step(link.neighbour, input)
-        } else if (input.kind === 'dialed')
-          this.#outputs.push({ kind: 'close', connection: input.connection })
+        this.#links.delete(input.connection)
+        if (link !== undefined) this.#step(link.neighbour, input)
         return
       }
       case 'accepted':
@@ -173,7 +199,11 @@ export class Bgp {
         if (link !== undefined) this.#step(link.neighbour, input)
         return
       }
-      case 'command':
+      case 'command': {
+        const neighbour = this.#neighbours.get(input.peer)
+        if (neighbour !== undefined) this.#command(neighbour, input.command)
+        return
+      }
       case 'origins':
       case 'tick':
         return
@@ -195,35 +225,33 @@ export class Bgp {
     this.#rib.setComplete(config.routesComplete ?? true)
     this.#config = config
     const wanted = new Map(config.peers.map((peer) => [peer.name, peer]))
-    for (const neighbour of this.#neighbours.values())
+    for (const neighbour of this.#neighbours.values()) {
+      const range = rangeOf(neighbour, config)
+      if (range !== undefined) wanted.set(neighbour.config.name, dynamicPeer(range, remoteOf(neighbour)))
       if (!wanted.has(neighbour.config.name)) this.#remove(neighbour, ceaseSubcode.peerDeconfigured)
-    for (const peer of config.peers) this.#configurePeer(old ?? config, config, peer)
-    const routes = config.routes.map(({ prefix, to }) => ({
+    }
+    for (const peer of wanted.values()) this.#configurePeer(old ?? config, config, peer)
+    this.#setOwnRoutes(config)
+  }
+
+  #setOwnRoutes({ routes }: InstanceConfig): void {
+    // The name of a range's template stands for all that were made from it.
+    const slots = new Map<string, number[]>()
+    for (const { config, slot, dynamic } of this.#neighbours.values())
+      for (const name of dynamic === undefined ? [config.name] : [config.name, dynamic.range])
+        slots.set(name, [...(slots.get(name) ?? []), slot])
+    const own = routes.map(({ prefix, to }) => ({
       prefix,
-      to: to.flatMap(({ peer, attributes }) => {
-        const slot = this.#neighbours.get(peer)?.slot
-        return slot === undefined ? [] : [{ slot, attributes }]
-      }),
+      to: to.flatMap(({ peer, attributes }) => (slots.get(peer) ?? []).map((slot) => ({ slot, attributes }))),
     }))
-    this.#rib.setOwnRoutes(routes, this.#now)
+    this.#rib!.setOwnRoutes(own, this.#now)
   }
 
   #configurePeer(oldInstance: InstanceConfig, instance: InstanceConfig, peer: PeerConfig): void {
-    const policy = { importRoutes: peer.importRoutes, exportLearned: peer.exportLearned }
     const rib = this.#rib!
     const known = this.#neighbours.get(peer.name)
     if (known === undefined) {
-      const neighbour: Neighbour = {
-        config: peer,
-        sessionConfig: sessionConfigOf(instance, peer, false),
-        session: initialSession,
-        stale: new Map(),
-        slot: rib.addNeighbour(policy),
-        sent: 0,
-        received: 0,
-      }
-      this.#neighbours.set(peer.name, neighbour)
-      this.#start(neighbour)
+      this.#start(this.#add(instance, peer))
       return
     }
     const old = known.config
@@ -237,17 +265,67 @@ export class Bgp {
     if (restart) this.#stop(known, { subcode: ceaseSubcode.otherConfigurationChange, manner: 'restart' })
     known.config = peer
     known.sessionConfig = sessionConfigOf(instance, peer, known.since !== undefined)
-    rib.setPolicy(known.slot, policy)
+    rib.setPolicy(known.slot, policyOf(peer))
     const { established } = known
     if (established !== undefined)
       rib.changeSession(known.slot, ribSession(instance, peer, established.negotiated))
-    if (restart || old.heldDown !== peer.heldDown) this.#start(known)
+    const limits = JSON.stringify(old.prefixLimits) !== JSON.stringify(peer.prefixLimits)
+    if (limits) {
+      delete known.breach
+      known.nearLimit.clear()
+      for (const family of peer.families) this.#checkLimit(known, family)
+    }
+    if (restart || limits || old.heldDown !== peer.heldDown) this.#start(known, restart)
   }
 
-  #start(neighbour: Neighbour): void {
+  #add(instance: InstanceConfig, peer: PeerConfig): Neighbour {
+    const neighbour: Neighbour = {
+      config: peer,
+      sessionConfig: sessionConfigOf(instance, peer, false),
+      session: initialSession,
+      stale: new Map(),
+      slot: this.#rib!.addNeighbour(policyOf(peer)),
+      flaps: 0,
+      sent: noMessages(),
+      received: noMessages(),
+      updateFaults: 0,
+      nearLimit: new Map(),
+    }
+    this.#neighbours.set(peer.name, neighbour)
+    return neighbour
+  }
+
+  /** `pause`: it was just ended. */
+  #start(neighbour: Neighbour, pause = false): void {
     const { heldDown } = neighbour.config
     if (heldDown !== undefined) neighbour.lastError = { at: this.#now, direction: 'local', message: heldDown }
-    else if (!this.#shutDown) this.#step(neighbour, { kind: 'start' })
+    else if (!this.#shutDown && neighbour.breach === undefined)
+      this.#step(neighbour, { kind: 'start', pause })
+  }
+
+  #command(neighbour: Neighbour, command: PeerCommand): void {
+    const { established, slot } = neighbour
+    switch (command.kind) {
+      case 'reset': {
+        const { text } = command
+        const subcode = ceaseSubcode.administrativeReset
+        this.#stop(neighbour, { subcode, ...(text === undefined ? {} : { text }) })
+        delete neighbour.breach
+        return this.#start(neighbour, true)
+      }
+      case 'enable':
+        delete neighbour.breach
+        return this.#start(neighbour)
+      case 'refreshIn':
+        if (established === undefined) return
+        // RFC 2918 §4. A neighbour that cannot send again what it sent: what it sent is judged again.
+        if (!established.negotiated.routeRefresh) return this.#rib!.reevaluate(slot)
+        for (const family of established.negotiated.families)
+          this.#send(neighbour, established.connection, { kind: 'routeRefresh', family, role: 'request' })
+        return
+      case 'refreshOut':
+        for (const family of established?.negotiated.families ?? []) this.#rib!.refresh(slot, family)
+    }
   }
 
   /** Ends the session, and the wait for it to come back. */
@@ -256,6 +334,27 @@ export class Bgp {
     if (how.manner !== undefined && how.manner !== 'end') return
     for (const family of neighbour.stale.keys()) this.#rib!.sweepStale(neighbour.slot, family)
     neighbour.stale.clear()
+  }
+
+  /** RFC 4271 §6.7: says once that a limit is near or passed, and ends the session if it is to. */
+  #checkLimit(neighbour: Neighbour, family: Family): void {
+    const { config, slot, nearLimit, established } = neighbour
+    const limit = config.prefixLimits?.[family]
+    if (limit === undefined) return
+    const count = familyCounts(this.#rib!, slot, family).received
+    const level = limitLevel(limit, count)
+    const said = nearLimit.get(family)
+    if (level === 'within') nearLimit.delete(family)
+    if (level === 'within' || said === level || said === 'over') return
+    nearLimit.set(family, level)
+    const { max, action, restartSeconds } = limit
+    this.#event({ kind: 'prefixLimit', peer: config.name, family, level, count, max })
+    if (level !== 'over' || action !== 'reset' || established === undefined) return
+    const until = restartSeconds === undefined ? Infinity : this.#now + 1000 * restartSeconds
+    neighbour.breach = { family, max, until }
+    nearLimit.clear()
+    const subcode = ceaseSubcode.maximumPrefixes
+    this.#stop(neighbour, { subcode, data: limitData(family, max), detail: limitText({ family, max }) })
   }
 
   #remove(neighbour: Neighbour, subcode: number): void {
@@ -268,21 +367,53 @@ export class Bgp {
   }
 
   #accept(connection: ConnectionId, ends: ConnectionEnds): void {
-    const neighbour = this.#neighbours.values().find(({ config }) => comesFrom(config, ends))
-    const reason =
-      neighbour === undefined
-        ? 'no peer has this address'
-        : (neighbour.config.heldDown ?? (this.#shutDown ? 'the speaker is shutting down' : undefined))
-    if (neighbour !== undefined && reason === undefined) {
-      this.#links.set(connection, { neighbour, framer: new Framer() })
-      this.#outputs.push(ttlOf(neighbour.config, connection))
-      this.#step(neighbour, { kind: 'accepted', connection, ends })
-      return
-    }
-    const subcode = ceaseSubcode.connectionRejected
+    const neighbour = acceptingNeighbour(this.#neighbours.values(), ends) ?? this.#dynamicNeighbour(ends)
+    if ('reason' in neighbour) return this.#reject(connection, ends, neighbour)
+    const reason = heldDownBy(neighbour) ?? (this.#shutDown ? 'the speaker is shutting down' : undefined)
+    if (reason !== undefined) return this.#reject(connection, ends, { reason })
+    const full = this.#fullFor(neighbour)
+    if (full !== undefined) return this.#reject(connection, ends, tooMany(full))
+    this.#links.set(connection, { neighbour, framer: new Framer() })
+    this.#outputs.push(ttlOf(neighbour.config, connection))
+    this.#step(neighbour, { kind: 'accepted', connection, ends })
+  }
+
+  /** A new neighbour in a listen range, or why there is none. */
+  #dynamicNeighbour(ends: ConnectionEnds): Neighbour | Refusal {
+    const config = this.#config
+    const range = config === undefined ? undefined : acceptingRange(config, ends)
+    if (config === undefined || range === undefined) return { reason: 'no peer has this address' }
+    if (this.#shutDown) return { reason: 'the speaker is shutting down' }
+    const { name } = range.template
+    const count = [...this.#neighbours.values()].filter(({ dynamic }) => dynamic?.range === name).length
+    if (count >= range.limit) return tooMany(`${name} has as many neighbours as it may have, ${range.limit}`)
+    const full = this.#fullFor(undefined)
+    if (full !== undefined) return tooMany(full)
+    const neighbour = this.#add(config, dynamicPeer(range, ends))
+    neighbour.dynamic = { range: name, expiresAt: Infinity }
+    this.#setOwnRoutes(config)
+    this.#start(neighbour)
+    return neighbour
+  }
+
+  /** Why this neighbour, which may be a new one, cannot have a session now; undefined: it can. */
+  #fullFor(neighbour: Neighbour | undefined): string | undefined {
+    const max = this.#config?.maxSessions
+    if (max === undefined) return undefined
+    let open = 0
+    for (const other of this.#neighbours.values()) if (other !== neighbour && isOpening(other)) open++
+    return open < max ? undefined : `there are ${max} sessions, and no more may be`
+  }
+
+  /** RFC 4486 §4. */
+  #reject(
+    connection: ConnectionId,
+    { remoteAddress: address }: ConnectionEnds,
+    { reason, subcode = ceaseSubcode.connectionRejected }: Refusal,
+  ): void {
     const bytes = encodeMessage({ kind: 'notification', code: 6, subcode, data: new Uint8Array(0) })
     this.#outputs.push({ kind: 'send', connection, bytes }, { kind: 'close', connection })
-    this.#event({ kind: 'connectionRefused', address: ends.remoteAddress, reason: reason! })
+    this.#event({ kind: 'connectionRefused', address, reason })
   }
 
   #unheard(address: Address, reason: string): void {
@@ -304,13 +435,13 @@ export class Bgp {
       const framed = framer.next()
       if (framed === undefined) return
       const decoded = framed.ok ? decodeMessage(framed.value, this.#contextOf(neighbour, connection)) : framed
-      if (!decoded.ok) {
-        this.#step(neighbour, { kind: 'malformed', connection, error: decoded.error })
-        return
-      }
-      neighbour.received++
-      if (framed.ok) this.#taken(link, connection, framed.value)
-      this.#step(neighbour, { kind: 'received', connection, message: decoded.value })
+      if (framed.ok) this.#message = framed.value
+      if (decoded.ok) {
+        neighbour.received[decoded.value.kind]++
+        if (framed.ok) this.#taken(link, connection, framed.value)
+        this.#step(neighbour, { kind: 'received', connection, message: decoded.value })
+      } else this.#step(neighbour, { kind: 'malformed', connection, error: decoded.error })
+      this.#message = undefined
     }
   }
 
@@ -323,11 +454,18 @@ export class Bgp {
   }
 
   #tick(neighbour: Neighbour): void {
-    const { stale, slot } = neighbour
+    const { stale, slot, breach, dynamic } = neighbour
     const { forgotten, longLived } = expired(stale, this.#now)
     for (const family of forgotten) this.#rib!.sweepStale(slot, family)
     for (const family of longLived) this.#rib!.toLongLived(slot, family)
+    if (breach !== undefined && breach.until <= this.#now) {
+      delete neighbour.breach
+      this.#start(neighbour)
+    }
     this.#step(neighbour, { kind: 'tick' })
+    if (dynamic === undefined || dynamic.expiresAt > this.#now) return
+    if (stale.size > 0 || isOpening(neighbour)) dynamic.expiresAt = this.#now + dynamicIdleMs
+    else this.#remove(neighbour, ceaseSubcode.peerDeconfigured)
   }
 
   #endDeferral(): void {
@@ -357,8 +495,7 @@ export class Bgp {
       case 'dial':
         return this.#dial(neighbour, output.connection)
       case 'send':
-        neighbour.sent++
-        this.#send(output.connection, output.message)
+        this.#send(neighbour, output.connection, output.message)
         if (output.message.kind === 'notification')
           this.#notificationEvent('notificationSent', neighbour, output.message)
         return
@@ -369,10 +506,13 @@ export class Bgp {
       case 'up':
         return this.#cameUp(neighbour, output.connection, output.negotiated)
       case 'update':
+        if (output.update.faults.length > 0) neighbour.updateFaults++
         for (const { message } of output.update.faults)
           this.#event({ kind: 'updateFault', peer: neighbour.config.name, message })
         this.#rib!.receive(neighbour.slot, output.update, this.#now)
         for (const family of output.update.endOfRib) this.#allArrived(neighbour, family)
+        for (const { family } of output.update.withdrawn) this.#checkLimit(neighbour, family)
+        for (const { family } of output.update.announced) this.#checkLimit(neighbour, family)
         return
       case 'routeRefresh':
         return this.#refreshed(neighbour, output.family, output.role)
@@ -414,6 +554,9 @@ export class Bgp {
     }
     neighbour.established = { connection, negotiated, opens }
     neighbour.since = this.#now
+    neighbour.upAt = this.#now
+    if (neighbour.dynamic !== undefined) neighbour.dynamic.expiresAt = Infinity
+    neighbour.nearLimit.clear()
     neighbour.sessionConfig = sessionConfigOf(this.#config!, config, true)
     for (const family of notKeptOn(stale, negotiated, this.#now)) this.#rib!.sweepStale(slot, family)
     this.#rib!.sessionUp(slot, ribSession(this.#config!, config, negotiated))
@@ -426,6 +569,8 @@ export class Bgp {
     const { negotiated } = neighbour.established!
     delete neighbour.established
     neighbour.since = this.#now
+    neighbour.downAt = this.#now
+    neighbour.flaps++
     const kept: StaleRoutes = graceful
       ? keptAfterLoss(negotiated, neighbour.config.gracefulRestart, this.#now)
       : new Map()
@@ -445,8 +590,9 @@ export class Bgp {
     this.#rib!.sweepStale(neighbour.slot, family)
   }
 
-  #send(connection: ConnectionId, message: SessionMessage): void {
+  #send(neighbour: Neighbour, connection: ConnectionId, message: SessionMessage | RouteRefresh): void {
     const bytes = encodeMessage(message)
+    neighbour.sent[message.kind]++
     const link = this.#links.get(connection)
     if (message.kind === 'open' && link !== undefined) link.sentOpen = bytes
     this.#outputs.push({ kind: 'send', connection, bytes })
@@ -454,6 +600,10 @@ export class Bgp {
 
   #ended(neighbour: Neighbour, { direction, reason, notification }: Ending): void {
     neighbour.lastError = { at: this.#now, direction, message: reason }
+    // What is being taken in is what it was ended for, unless nobody said so.
+    if (this.#message !== undefined && direction !== 'local')
+      neighbour.lastError.hex = hex(this.#message.subarray(0, shownOctets))
+    if (neighbour.dynamic !== undefined) neighbour.dynamic.expiresAt = this.#now + dynamicIdleMs
     if (direction === 'received' && notification !== undefined)
       this.#notificationEvent('notificationReceived', neighbour, notification)
   }
@@ -506,7 +656,7 @@ export class Bgp {
           const peer = neighbour.config.name
           for (const bytes of messages) this.#tap({ kind: 'sent', peer, bytes })
         }
-        neighbour.sent += messages.length
+        neighbour.sent[update.kind] += messages.length
       }
       if (updates.length > 0) this.#step(neighbour, { kind: 'updateSent' })
     }
@@ -530,6 +680,29 @@ export class Bgp {
 /** RFC 4271 §4.2: AS number and BGP identifier are in every OPEN, so every session must start anew. */
 function isOtherSpeaker(a: InstanceConfig, b: InstanceConfig): boolean {
   return a.asn !== b.asn || a.routerId !== b.routerId
+}
+
+function tooMany(reason: string): Refusal {
+  return { reason, subcode: ceaseSubcode.outOfResources }
+}
+
+function policyOf({ importRoutes, exportLearned }: PeerConfig): NeighbourPolicy {
+  return { importRoutes, exportLearned }
+}
+
+/** The range that a dynamic neighbour belongs to, as it is configured now. */
+function rangeOf(
+  { config, dynamic }: Neighbour,
+  { listenRanges = [] }: InstanceConfig,
+): ListenRange | undefined {
+  return listenRanges.find(
+    ({ prefix, template }) => template.name === dynamic?.range && covers(prefix, config.address),
+  )
+}
+
+function remoteOf({ config }: Neighbour): Pick<ConnectionEnds, 'remoteAddress' | 'interface'> {
+  const { address: remoteAddress } = config
+  return config.interface === undefined ? { remoteAddress } : { remoteAddress, interface: config.interface }
 }
 
 /** What decides about routes that have come in. */

@@ -6,7 +6,7 @@ import type { Address } from '#core/net/address.ts'
 import type { LargeCommunity } from '#core/net/community.ts'
 import type { Prefix } from '#core/net/prefix.ts'
 import type { PathAttributes } from './attributes.ts'
-import type { InstanceConfig, PeerConfig } from './config.ts'
+import type { InstanceConfig, PeerConfig, Role } from './config.ts'
 import type { Family } from './family.ts'
 import type { Tap } from './tap.ts'
 
@@ -120,6 +120,8 @@ export type BgpEvent =
       message: string
     }
   | { kind: 'updateFault'; peer: string; message: string }
+  /** RFC 4271 §6.7: the neighbour has sent so many prefixes. `near`: the warning threshold; `over`: more than `max`. */
+  | { kind: 'prefixLimit'; peer: string; family: Family; level: 'near' | 'over'; count: number; max: number }
   /** A connection that belongs to no peer, or comes at a time when none is wanted. */
   | { kind: 'connectionRefused'; address: Address; reason: string }
 
@@ -143,9 +145,68 @@ export interface PeerStatus {
   keepaliveSeconds?: number
   ends?: ConnectionEnds
   families: FamilyCounts[]
-  messages: { sent: number; received: number }
-  /** Why the session last went down or could not come up: `sent` or `received` a NOTIFICATION, or neither. */
-  lastError?: { at: number; direction: 'sent' | 'received' | 'local'; message: string }
+  messages: { sent: number; received: number; sentByKind: MessageCounts; receivedByKind: MessageCounts }
+  /** UPDATEs that were malformed and did not end the session (RFC 7606 §8). */
+  updateFaults: number
+  /**
+   * Why the session last went down or could not come up: `sent` or `received` a NOTIFICATION, or neither. `hex`: the first
+   * {@link shownOctets} of the message that led to it.
+   */
+  lastError?: { at: number; direction: 'sent' | 'received' | 'local'; message: string; hex?: string }
+  /** Time at which it last came up and went down, and how often it went down. */
+  lastUp?: number
+  lastDown?: number
+  flaps: number
+  /** Made for a neighbour that connected from a listen range. */
+  dynamic: boolean
+  /** Held down by a prefix limit until then; Infinity: until a person wants it up. */
+  heldUntil?: number
+  /** This speaker's part (RFC 9234 §4.1), as configured. */
+  role?: Role
+  /** Families whose routes may be out of date, and until when they are kept like that at most. */
+  stale: StaleStatus[]
+  /** While the session is up. */
+  negotiated?: NegotiatedStatus
+}
+
+/** Octets of an offending message that are shown. */
+export const shownOctets = 64
+
+/** By kind of message (RFC 4271 §4.1). */
+export type MessageCounts = Record<'open' | 'update' | 'notification' | 'keepalive' | 'routeRefresh', number>
+
+/**
+ * `waiting`: for the session to come back (RFC 4724 §4.2). `longLived`: that took too long (RFC 9494 §4.2). `arriving`: until
+ * End-of-RIB. `refreshing`: until the end of a refresh (RFC 7313 §4).
+ */
+export interface StaleStatus {
+  family: Family
+  phase: 'waiting' | 'longLived' | 'arriving' | 'refreshing'
+  until: number
+}
+
+/** What both OPENs together say. */
+export interface NegotiatedStatus {
+  kind: 'ebgp' | 'ibgp' | 'confed'
+  fourOctetAsn: boolean
+  routeRefresh: boolean
+  enhancedRouteRefresh: boolean
+  /** Octets of the longest message (RFC 8654). */
+  maxLength: number
+  extendedNextHop: Family[]
+  addPathReceive: Family[]
+  addPathSend: Family[]
+  gracefulRestart?: {
+    restartSeconds: number
+    notification: boolean
+    families: Family[]
+    longLived: { family: Family; staleSeconds: number }[]
+  }
+  /** The neighbour's part (RFC 9234 §4.1). */
+  role?: Role
+  /** Capabilities of the own OPEN and the neighbour's, one text each. */
+  offered: string[]
+  received: string[]
 }
 
 export interface FamilyCounts {
@@ -154,6 +215,8 @@ export interface FamilyCounts {
   received: number
   accepted: number
   advertised: number
+  /** Most that may be received; absent: no limit. */
+  limit?: number
 }
 
 /** Which routes are asked for; every field that is there must fit. */

@@ -3,9 +3,11 @@
  * be said about it without moving it.
  */
 import type { InstanceConfig, PeerConfig } from './config.ts'
-import type { ConnectionId, PeerStatus } from './io.ts'
+import type { Family } from './family.ts'
+import type { ConnectionId, MessageCounts, PeerStatus } from './io.ts'
+import { limitText, type LimitBreach, type LimitLevel } from './prefix-limits.ts'
 import type { Negotiated, RestartOffer, SessionConfig } from './session/io.ts'
-import { nextDeadline, type Session } from './session/session.ts'
+import { nextDeadline, sessionState, type Session } from './session/session.ts'
 import { staleDeadline, type StaleRoutes } from './stale-routes.ts'
 import type { TappedSession } from './tap.ts'
 
@@ -27,9 +29,24 @@ export interface Neighbour {
   lastError?: PeerStatus['lastError']
   /** Its routes that are kept although they may be out of date. */
   stale: StaleRoutes
-  sent: number
-  received: number
+  /** Time at which it last came up, and went down. */
+  upAt?: number
+  downAt?: number
+  /** How often it went down. */
+  flaps: number
+  sent: MessageCounts
+  received: MessageCounts
+  updateFaults: number
+  /** Families that are near their prefix limit or over it, which has been said. */
+  nearLimit: Map<Family, LimitLevel>
+  /** The prefix limit that keeps the session down. */
+  breach?: LimitBreach
+  /** Made from this range's template; removed at `expiresAt`. */
+  dynamic?: { range: string; expiresAt: number }
 }
+
+/** A dynamic neighbour is forgotten this long after its session has ended. */
+export const dynamicIdleMs = 60_000
 
 /** What a session with this peer is made from. `hasBeenUp`: since this process started. */
 export function sessionConfigOf(
@@ -91,8 +108,24 @@ export function tappedSession({ config, established, since }: Neighbour): Tapped
 }
 
 /** Time at which the neighbour wants a step; Infinity: none. */
-export function neighbourDeadline({ session, stale }: Neighbour): number {
-  return Math.min(nextDeadline(session), staleDeadline(stale))
+export function neighbourDeadline({ session, stale, breach, dynamic }: Neighbour): number {
+  return Math.min(
+    nextDeadline(session),
+    staleDeadline(stale),
+    breach?.until ?? Infinity,
+    dynamic?.expiresAt ?? Infinity,
+  )
+}
+
+/** Whether it has a connection on which OPENs have been or are being exchanged. */
+export function isOpening({ session }: Neighbour): boolean {
+  const state = sessionState(session)
+  return state === 'openSent' || state === 'openConfirm' || state === 'established'
+}
+
+/** Why the session must not be; undefined: it may. */
+export function heldDownBy({ config, breach }: Neighbour): string | undefined {
+  return config.heldDown ?? (breach === undefined ? undefined : limitText(breach))
 }
 
 /**

@@ -1,33 +1,93 @@
-/** What `get peers` shows of a neighbour. */
+/** What `get peers` shows of a neighbour: of the session while it is up, else of the configuration. */
 import type { Family } from './family.ts'
-import type { FamilyCounts, PeerStatus } from './io.ts'
+import type { FamilyCounts, MessageCounts, NegotiatedStatus, PeerStatus } from './io.ts'
 import type { Neighbour } from './neighbour.ts'
 import type { Rib } from './rib/rib.ts'
+import type { Negotiated } from './session/io.ts'
 import { sessionState } from './session/session.ts'
+import { capabilityTexts } from './wire/capability-text.ts'
 
-/** What `get peers` shows: of the session while it is up, else of the configuration. */
-export function peerStatus(localAsn: number, { config, ...neighbour }: Neighbour, rib: Rib): PeerStatus {
+export function peerStatus({ config, ...neighbour }: Neighbour, rib: Rib): PeerStatus {
   const negotiated = neighbour.established?.negotiated
+  const { sent, received, breach } = neighbour
   const status: PeerStatus = {
     peer: config.name,
     address: config.address,
     port: config.port,
-    localAsn,
+    localAsn: negotiated?.localAsn ?? neighbour.sessionConfig.localAsn,
     asn: negotiated?.asn ?? config.asn,
     state: sessionState(neighbour.session),
-    families: (negotiated?.families ?? config.families).map((family) =>
-      familyCounts(rib, neighbour.slot, family),
-    ),
-    messages: { sent: neighbour.sent, received: neighbour.received },
+    families: (negotiated?.families ?? config.families).map((family) => {
+      const counts = familyCounts(rib, neighbour.slot, family)
+      const limit = config.prefixLimits?.[family]
+      return limit === undefined ? counts : { ...counts, limit: limit.max }
+    }),
+    messages: {
+      sent: total(sent),
+      received: total(received),
+      sentByKind: { ...sent },
+      receivedByKind: { ...received },
+    },
+    updateFaults: neighbour.updateFaults,
+    flaps: neighbour.flaps,
+    dynamic: neighbour.dynamic !== undefined,
+    stale: [...neighbour.stale].map(([family, { phase, until }]) => ({ family, phase, until })),
   }
   if (neighbour.since !== undefined) status.since = neighbour.since
+  if (neighbour.upAt !== undefined) status.lastUp = neighbour.upAt
+  if (neighbour.downAt !== undefined) status.lastDown = neighbour.downAt
   if (neighbour.lastError !== undefined) status.lastError = neighbour.lastError
+  if (breach !== undefined) status.heldUntil = breach.until
+  if (config.role !== undefined) status.role = config.role.name
   if (negotiated === undefined) return status
   const { routerId, holdTimeSeconds, keepaliveSeconds, ends } = negotiated
-  return { ...status, routerId, holdTimeSeconds, keepaliveSeconds, ends }
+  return {
+    ...status,
+    routerId,
+    holdTimeSeconds,
+    keepaliveSeconds,
+    ends,
+    negotiated: negotiatedStatus(negotiated),
+  }
 }
 
-function familyCounts(rib: Rib, slot: number, family: Family): FamilyCounts {
+export function familyCounts(rib: Rib, slot: number, family: Family): FamilyCounts {
   const { received, accepted, advertised } = rib.tables[family].peers[slot]!
   return { family, received, accepted, advertised }
+}
+
+export function noMessages(): MessageCounts {
+  return { open: 0, update: 0, notification: 0, keepalive: 0, routeRefresh: 0 }
+}
+
+function total(counts: MessageCounts): number {
+  return Object.values(counts).reduce((sum, count) => sum + count, 0)
+}
+
+function negotiatedStatus(negotiated: Negotiated): NegotiatedStatus {
+  const { kind, fourOctetAsn, routeRefresh, enhancedRouteRefresh, maxLength, extendedNextHop } = negotiated
+  const { addPathReceive, addPathSend, gracefulRestart, role } = negotiated
+  const status: NegotiatedStatus = {
+    kind,
+    fourOctetAsn,
+    routeRefresh,
+    enhancedRouteRefresh,
+    maxLength,
+    extendedNextHop,
+    addPathReceive,
+    addPathSend,
+    offered: capabilityTexts(negotiated.offered),
+    received: capabilityTexts(negotiated.received),
+  }
+  if (gracefulRestart !== undefined) {
+    const { restartSeconds, notification, families, longLived } = gracefulRestart
+    status.gracefulRestart = {
+      restartSeconds,
+      notification,
+      families: families.map(({ family }) => family),
+      longLived: longLived.map(({ family, staleSeconds }) => ({ family, staleSeconds })),
+    }
+  }
+  if (role !== undefined) status.role = role
+  return status
 }

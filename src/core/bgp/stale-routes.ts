@@ -4,17 +4,14 @@
  */
 import type { GracefulRestartConfig } from './config.ts'
 import type { Family } from './family.ts'
+import type { StaleStatus } from './io.ts'
 import type { Negotiated } from './session/io.ts'
 
 /** By family; one that is not in it has no stale routes. */
 export type StaleRoutes = Map<Family, StaleFamily>
 
 export interface StaleFamily {
-  /**
-   * `waiting`: for the session to come back. `longLived`: that took too long. `arriving`: the session is back, until
-   * End-of-RIB. `refreshing`: between the borders of a refresh.
-   */
-  phase: 'waiting' | 'longLived' | 'arriving' | 'refreshing'
+  phase: StaleStatus['phase']
   /** Time at which the phase ends by itself. */
   until: number
   /** How long they are kept beyond the restart time; 0: not at all. */

@@ -83,7 +83,7 @@ function stop(run: Run, session: Established, how: Stop): void {
   const hard = how.manner !== 'restart' && negotiated.gracefulRestart?.notification === true
   const sent = hard ? asHardReset(notification) : notification
   notify(run, connection, sent)
-  down(run, session, endingBySent(sent))
+  down(run, session, endingBySent(sent, how.detail))
 }
 
 /** The neighbour said that it can keep routes, and this speaker that it may be waited for. */

@@ -43,8 +43,6 @@ export interface SessionConfig {
   role?: PeerConfig['role']
   /** RFC 4724, RFC 8538, RFC 9494: what the next OPEN says; absent: nothing. */
   gracefulRestart?: RestartOffer
-  /** For people; absent: not told. */
-  hostname?: string
   /** As in `PeerConfig`. */
   sendHoldSeconds?: number
   /** As in `PeerConfig`. */
@@ -78,8 +76,11 @@ export interface StepContext {
 }
 
 export type SessionInput =
-  /** Let the session come up: an automatic start (RFC 4271 §8.1.2, events 3, 5 and 7). */
-  | { kind: 'start' }
+  /**
+   * Let the session come up: an automatic start (RFC 4271 §8.1.2, events 3, 5 and 7). `pause`: not at once, since the
+   * neighbour that was just told of the end refuses connections for a moment.
+   */
+  | { kind: 'start'; pause?: boolean }
   /** End it and keep it down. */
   | Stop
   /** The connection asked for by `dial` is open. */
@@ -108,6 +109,8 @@ export interface Stop {
   text?: string
   /** Data of a subcode that has another than a text. */
   data?: Uint8Array
+  /** For people at this end: what the subcode does not say. */
+  detail?: string
   /**
    * `end` (absent): both sides forget the other's routes; where a NOTIFICATION would not make them, it is a hard reset
    * (RFC 8538 §3). `restart`: the session comes back soon, so routes stay where that was agreed on. `leave`: no word to a

@@ -211,11 +211,6 @@ for (const { name, config, asn, kind } of kinds) {
   })
 }
 
-test('the host name is told to the neighbour as it is configured', () => {
-  assert.equal(ownOpen({ ...base, hostname: 'node1' }, false).capabilities.hostname, 'node1')
-  assert.equal(ownOpen(base, false).capabilities.hostname, undefined)
-})
-
 test('an OPEN without optional parameters offers IPv4 unicast alone (RFC 5492 §3)', () => {
   const own = { ...base, remoteAddress: address('2001:db8::2') }
   const value = negotiate(own, ownOpen(own, true).capabilities, open(), ends)

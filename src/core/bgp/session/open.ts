@@ -104,7 +104,6 @@ function ownCapabilities(config: SessionConfig): Capabilities {
   })
   if (addPathOffers.length > 0) capabilities.addPath = addPathOffers
   if (config.role !== undefined) capabilities.role = config.role.name
-  if (config.hostname !== undefined) capabilities.hostname = config.hostname
   const restart = config.gracefulRestart
   if (restart === undefined) return capabilities
   const { restarting, forwarding, notification, restartSeconds, helperOnly, longLivedSeconds } = restart

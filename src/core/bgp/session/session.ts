@@ -7,6 +7,7 @@ import { stepEstablished, tickEstablished } from './established.ts'
 import type { SessionConfig, SessionInput, SessionOutput, StepContext } from './io.ts'
 import { cease, close, notify, type Run } from './run.ts'
 import { initialSession, type Idle, type Session } from './state.ts'
+import { idleHoldAt } from './timers.ts'
 import { ceaseSubcode } from '../wire/notification.ts'
 
 export { initialSession, nextDeadline, sessionState, type Session } from './state.ts'
@@ -61,7 +62,9 @@ function tick(run: Run): void {
 function stepIdle(run: Run, session: Idle, input: SessionInput): void {
   switch (input.kind) {
     case 'start':
-      if (session.startAt === Infinity) begin(run, session.backoff)
+      if (session.startAt !== Infinity) return
+      if (input.pause !== true || run.config.passive) return begin(run, session.backoff)
+      run.session = { ...session, startAt: idleHoldAt(session.backoff, run.context) }
       return
     case 'stop':
       run.session = initialSession

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { decodeCapability, encodeCapabilities, noCapabilities } from './capability.ts'
+import { capabilityTexts } from './capability-text.ts'
 import type { Capabilities } from './message.ts'
 import { bytes } from './wire.testing.ts'
 
@@ -134,3 +135,25 @@ for (const { code, value } of [
     assert.equal(decoded.error.subcode, 0)
   })
 }
+
+test('capabilities are shown one by one, with those that are not known in hexadecimal', () => {
+  const capabilities: Capabilities = {
+    ...noCapabilities(),
+    addPath: [
+      { family: 'ipv4/unicast', receive: true, send: true },
+      { family: 'ipv6/unicast', receive: true, send: false },
+    ],
+    hostname: 'tor1',
+    other: [
+      { code: 67, value: bytes('01') },
+      { code: 131, value: bytes('') },
+    ],
+  }
+  assert.deepEqual(capabilityTexts(capabilities), [
+    'add-path ipv4/unicast send receive',
+    'add-path ipv6/unicast receive',
+    'hostname tor1',
+    'capability 67 01',
+    'capability 131',
+  ])
+})
