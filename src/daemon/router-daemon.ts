@@ -18,6 +18,7 @@ import type { Logger } from './log.ts'
 import { ProblemLog } from './problem-log.ts'
 import { readRouterFiles } from './router-files.ts'
 import { RpkiLoop } from './rpki-loop.ts'
+import { markRun } from './run-marker.ts'
 import { SpeakerLoop } from './speaker-loop.ts'
 import { speakerView } from './speaker-view.ts'
 import { aborted } from './aborted.ts'
@@ -52,8 +53,14 @@ export async function runRouter(options: RouterOptions, signal: AbortSignal): Pr
   const clock = options.clock ?? systemClock
   const tcp = options.tcp ?? linuxTcp()
   const bgpLog = new BgpLog(log, () => clock.now())
+  const marker = socket === undefined ? undefined : await markRun(systemFiles, `${socket}.running`)
   const loop = new SpeakerLoop({
-    config: { node, dialects: [], seed: options.seed ?? Math.floor(Math.random() * 2 ** 32) },
+    config: {
+      node,
+      dialects: [],
+      seed: options.seed ?? Math.floor(Math.random() * 2 ** 32),
+      restarted: marker?.restarted ?? false,
+    },
     tcp,
     clock,
     ...(options.listenAddresses === undefined ? {} : { listenAddresses: options.listenAddresses }),
@@ -102,6 +109,7 @@ export async function runRouter(options: RouterOptions, signal: AbortSignal): Pr
     log.info('router stops', { node })
     rpki.stop()
     await loop.stop()
+    await marker?.release()
   } finally {
     process.off('SIGHUP', onHangup)
     for (const watcher of watchers) watcher.close()

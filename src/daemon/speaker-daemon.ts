@@ -1,6 +1,6 @@
 /**
  * `herald speaker`: one node's BGP, told what to do by the cluster. A crash cleans nothing up: the kernel resets the
- * connections and neighbours drop the routes at once, as they must.
+ * connections, and neighbours drop the routes at once, or keep them for the next start where graceful restart was agreed on.
  */
 import { speakerBackend } from '#api/speaker-backend.ts'
 import { serveApi, type ApiServer } from '#api/server.ts'
@@ -10,6 +10,7 @@ import type { Tcp } from '#core/net/tcp.ts'
 import type { Node } from '#core/schema/kubernetes.ts'
 import type { OwnerReference } from '#core/schema/object.ts'
 import { systemClock } from '#host/clock.ts'
+import { systemFiles } from '#host/files.ts'
 import { linuxTcp } from '#host/tcp-linux.ts'
 import type { ClusterAccess } from '#kube/client/access.ts'
 import { KubeClient } from '#kube/client/client.ts'
@@ -21,6 +22,7 @@ import type { Logger } from './log.ts'
 import { NodeStateWriter } from './node-state-writer.ts'
 import { ProblemLog } from './problem-log.ts'
 import { RpkiLoop } from './rpki-loop.ts'
+import { markRun } from './run-marker.ts'
 import { SpeakerLoop } from './speaker-loop.ts'
 import { speakerView } from './speaker-view.ts'
 import { aborted } from './aborted.ts'
@@ -55,8 +57,14 @@ export async function runSpeaker(options: SpeakerOptions, signal: AbortSignal): 
   const tcp = options.tcp ?? linuxTcp()
   const bgpLog = new BgpLog(log, () => clock.now())
   let nodeObject: Node | undefined
+  const marker = socket === undefined ? undefined : await markRun(systemFiles, `${socket}.running`)
   const loop = new SpeakerLoop({
-    config: { node, dialects, seed: options.seed ?? Math.floor(Math.random() * 2 ** 32) },
+    config: {
+      node,
+      dialects,
+      seed: options.seed ?? Math.floor(Math.random() * 2 ** 32),
+      restarted: marker?.restarted ?? false,
+    },
     tcp,
     clock,
     ...(options.listenAddresses === undefined ? {} : { listenAddresses: options.listenAddresses }),
@@ -108,6 +116,7 @@ export async function runSpeaker(options: SpeakerOptions, signal: AbortSignal): 
     source.stop()
     rpki.stop()
     await loop.stop()
+    await marker?.release()
     await writer.stop()
   } finally {
     source.stop()

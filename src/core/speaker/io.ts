@@ -12,6 +12,11 @@ export interface SpeakerConfig {
   dialects: string[]
   /** For jitter. */
   seed: number
+  /**
+   * The process before this one ended without a word, and the machine went on forwarding: the instances of the first plan
+   * restart gracefully (RFC 4724 §4.1). Absent: false.
+   */
+  restarted?: boolean
 }
 
 export type SpeakerInput =

@@ -32,6 +32,8 @@ interface Running {
   bgp: Bgp
   config: InstanceConfig
   configText: string
+  /** Whether the instance ran before this process (RFC 4724 §4.1). */
+  restarted: boolean
   /** Of `bgp`, kept here because it is asked for after every input to any instance. */
   deadline: number
 }
@@ -172,6 +174,7 @@ export class Speaker {
     const plan = planNode(this.#snapshot, node, dialects)
     const planText = JSON.stringify(plan)
     if (planText === this.#planText) return
+    const first = this.#plan === undefined
     this.#plan = plan
     this.#planText = planText
     const configs = new Map(plan.instances.map(({ config }) => [config.name, config]))
@@ -179,20 +182,23 @@ export class Speaker {
       if (!configs.has(name)) this.#remove(name, running, now, outputs)
     for (const [name, { port }] of this.#listens)
       if (configs.get(name)?.listenPort !== port) this.#unlisten(name, outputs)
+    const restarted = first && this.#config.restarted === true
     for (const config of configs.values()) {
-      this.#configure(config, now, outputs)
+      this.#configure(config, restarted, now, outputs)
       this.#listen(config, outputs)
     }
     this.#changed = true
   }
 
-  #configure(config: InstanceConfig, now: number, outputs: SpeakerOutput[]): void {
+  /** `restarted`: of an instance that does not run yet. */
+  #configure(planned: InstanceConfig, restarted: boolean, now: number, outputs: SpeakerOutput[]): void {
+    const known = this.#running.get(planned.name)
+    const config = (known?.restarted ?? restarted) ? { ...planned, restarted: true } : planned
     const configText = JSON.stringify(config)
-    const known = this.#running.get(config.name)
     if (known?.configText === configText) return
     if (known === undefined) {
       const bgp = new Bgp(new Prng(this.#random.u32()), this.#numbers)
-      this.#running.set(config.name, { bgp, config, configText, deadline: Infinity })
+      this.#running.set(config.name, { bgp, config, configText, restarted, deadline: Infinity })
     } else {
       known.config = config
       known.configText = configText
