@@ -121,10 +121,10 @@ function addRoles(program: Command, actions: Actions): void {
     .action((flags) => actions.speaker(flags))
   program
     .command('router')
-    .description('speak BGP without a cluster, from files of herald.dev resources')
+    .description("speak BGP without a cluster, from files of herald.dev resources or GoBGP's configuration")
     .requiredOption(
       '--config <file>',
-      'YAML file with BGPInstance, BGPPeer and BGPAdvertisement; may be repeated',
+      'YAML file with BGPInstance, BGPPeer, …, or gobgpd.yaml, .toml, .json; may be repeated',
       collect,
       [],
     )

@@ -101,6 +101,88 @@ for (const { name, text, says } of [
   })
 }
 
+const gobgp = {
+  yaml: `
+global:
+    config:
+        as: 65002
+        router-id: 172.1.0.2
+neighbors:
+    - config:
+        neighbor-address: 192.168.57.101
+        peer-as: 64512
+    - config:
+        neighbor-address: "2001:db8::55"
+        peer-as: 64001
+        auth-password: hush
+`,
+  toml: `
+[global.config]
+  as = 65002
+  router-id = "172.1.0.2"
+[[neighbors]]
+  [neighbors.config]
+    neighbor-address = "192.168.57.101"
+    peer-as = 64512
+[[neighbors]]
+  [neighbors.config]
+    neighbor-address = "2001:db8::55"
+    peer-as = 64001
+    auth-password = "hush"
+`,
+  json: JSON.stringify({
+    global: { config: { as: 65002, 'router-id': '172.1.0.2' } },
+    neighbors: [
+      { config: { 'neighbor-address': '192.168.57.101', 'peer-as': 64512 } },
+      { config: { 'neighbor-address': '2001:db8::55', 'peer-as': 64001, 'auth-password': 'hush' } },
+    ],
+  }),
+}
+
+for (const [format, text] of Object.entries(gobgp)) {
+  test(`makes a plan of GoBGP's configuration in ${format.toUpperCase()}`, async () => {
+    const read = await readRouterFiles([file(`gobgpd.${format}`, text)], 'router')
+    assert.ok(read.ok)
+    const plan = planNode(read.value, 'router', [])
+    assert.deepEqual(plan.problems, [])
+    const { config } = plan.instances[0]!
+    assert.deepEqual([config.asn, config.routerId, config.listenPort], [65002, '172.1.0.2', 179])
+    assert.deepEqual(
+      config.peers.map(({ address, asn, password, families, importRoutes, exportLearned }) => [
+        [address, asn, password, families],
+        [importRoutes, exportLearned],
+      ]),
+      [
+        [
+          ['192.168.57.101', 64512, undefined, ['ipv4/unicast']],
+          [true, true],
+        ],
+        [
+          ['2001:db8::55', 64001, 'hush', ['ipv6/unicast']],
+          [true, true],
+        ],
+      ],
+    )
+  })
+}
+
+test("says of GoBGP's keys what has no effect, and refuses what GoBGP refuses", async () => {
+  const path = file('gobgpd.yaml', `${gobgp.yaml}zebra: {config: {enabled: true}}\n`)
+  const read = await readRouterFiles([path], 'router')
+  assert.ok(read.ok)
+  const [problem] = planNode(read.value, 'router', []).problems
+  assert.match(showProblem(problem!), /^File .*gobgpd\.yaml, zebra: /)
+  for (const { name, text, says } of [
+    { name: 'a.yaml', text: gobgp.yaml.replace('peer-as', 'peeras'), says: /did you mean "peer-as"/ },
+    { name: 'a.toml', text: `${gobgp.toml}[`, says: /^.*a\.toml: Invalid TOML/ },
+    { name: 'b.toml', text: 'as = 1', says: /GoBGP knows no "as" here/ },
+  ]) {
+    const refused = parseRouterFile(text, name)
+    assert.ok(!refused.ok)
+    assert.match(refused.error.map(showProblem).join('\n'), says)
+  }
+})
+
 test('refuses two objects of one name and a file that is not there', async () => {
   const read = await readRouterFiles([file('twice', `${valid}---\n${valid}`), join(directory, 'absent')], 'r')
   assert.ok(!read.ok)

@@ -1,13 +1,16 @@
 /**
- * The files of a router: YAML documents of native resources, and Secrets for passwords. They make one snapshot with one
- * Node in it, so that a router is a speaker whose cluster is a few files.
+ * The files of a router: YAML documents of native resources, and Secrets for passwords; or GoBGP's configuration in YAML, TOML
+ * or JSON. They make one snapshot with one Node in it, so that a router is a speaker whose cluster is a few files.
  */
 import { readFile } from 'node:fs/promises'
+import { parse as parseToml } from 'smol-toml'
 import { parseAllDocuments } from 'yaml'
 import { z } from 'zod'
+import { gobgpFile } from '#core/dialect/gobgp/gobgp.ts'
 import { messageOf } from '#core/lib/error.ts'
 import type { Problem } from '#core/lib/reason.ts'
 import { err, ok, type Result } from '#core/lib/result.ts'
+import { isGobgpConfig, parseGobgpConfig } from '#core/schema/gobgp/parse.ts'
 import type { Secret } from '#core/schema/kubernetes.ts'
 import type { KubeObject } from '#core/schema/object.ts'
 import { typeOf } from '#core/schema/resource-type.ts'
@@ -22,6 +25,7 @@ export async function readRouterFiles(
 ): Promise<Result<Snapshot, Problem[]>> {
   const objects: KubeObject[] = []
   const problems: Problem[] = []
+  const notes: Problem[] = []
   for (const path of paths) {
     let text: string
     try {
@@ -31,11 +35,21 @@ export async function readRouterFiles(
       continue
     }
     const parsed = parseRouterFile(text, path)
-    if (parsed.ok) objects.push(...parsed.value)
-    else problems.push(...parsed.error)
+    if (parsed.ok) {
+      objects.push(...parsed.value.objects)
+      notes.push(...parsed.value.notes)
+    } else problems.push(...parsed.error)
   }
   problems.push(...duplicates(objects))
-  return problems.length === 0 ? ok(snapshotOf(objects, node)) : err(problems)
+  if (problems.length > 0) return err(problems)
+  const snapshot = snapshotOf(objects, node)
+  return ok(notes.length === 0 ? snapshot : { ...snapshot, problems: notes })
+}
+
+interface RouterFile {
+  objects: KubeObject[]
+  /** What is said in it and cannot be done, and does no harm. */
+  notes: Problem[]
 }
 
 const objectSchema = z.looseObject({
@@ -44,47 +58,84 @@ const objectSchema = z.looseObject({
   metadata: z.looseObject({ name: z.string().min(1), namespace: z.string().optional() }),
 })
 
-/** `path`: for messages. */
-export function parseRouterFile(text: string, path: string): Result<KubeObject[], Problem[]> {
+/** `path`: for messages, and its ending says what the text is written in: TOML, else YAML, of which JSON is a part. */
+export function parseRouterFile(text: string, path: string): Result<RouterFile, Problem[]> {
   const objects: KubeObject[] = []
   const problems: Problem[] = []
+  const notes: Problem[] = []
   const problem = (message: string, hint?: string) =>
     problems.push({ rule: 'InvalidFile', message: `${path}: ${message}`, ...(hint && { hint }) })
-  for (const document of parseAllDocuments(text)) {
-    const [error] = document.errors
-    if (error !== undefined) {
-      problem(error.message.split('\n')[0]!.replace(/:$/, ''))
-      continue
-    }
-    const value: unknown = document.toJS()
+  const values = path.endsWith('.toml') ? tomlValues(text, problem) : yamlValues(text, problem)
+  for (const value of values) {
     if (value === null || value === undefined) continue
-    const object = objectSchema.safeParse(value)
-    if (!object.success) {
-      const issue = object.error.issues[0]!
-      problem(
-        `${issue.path.length === 0 ? 'a document' : issue.path.join('.')}: ${issue.message}`,
-        'every document needs apiVersion, kind and metadata.name',
-      )
+    if (path.endsWith('.toml') || isGobgpConfig(value)) {
+      const parsed = parseGobgpConfig(value, { kind: 'File', name: path })
+      if (parsed.ok) {
+        objects.push(gobgpFile(path, parsed.value.config))
+        notes.push(...parsed.value.problems)
+      } else problems.push(...parsed.error)
       continue
     }
-    const resource = object.data as KubeObject
-    if (isSecret(resource)) {
-      objects.push(resource)
+    const object = resourceOf(value, problem)
+    if (object === undefined) continue
+    if (isSecret(object)) {
+      objects.push(object)
       continue
     }
-    const type = typeOf(resource)
+    const type = typeOf(object)
     if (type?.dialect !== 'native' || type.spec === undefined) {
       problem(
-        `${resource.apiVersion} ${resource.kind} is nothing that a router obeys`,
+        `${object.apiVersion} ${object.kind} is nothing that a router obeys`,
         'it obeys BGPInstance, BGPPeer, BGPPeerGroup, BGPAdvertisement and RoutePolicy of herald.dev/v1alpha1, and Secret',
       )
       continue
     }
-    const parsed = parseSpec(resource, type.spec)
-    if (parsed.ok) objects.push(resource)
+    const parsed = parseSpec(object, type.spec)
+    if (parsed.ok) objects.push(object)
     else problems.push(...parsed.error)
   }
-  return problems.length === 0 ? ok(objects) : err(problems)
+  return problems.length === 0 ? ok({ objects, notes }) : err(problems)
+}
+
+type Report = (message: string, hint?: string) => void
+
+function yamlValues(text: string, problem: Report): unknown[] {
+  return parseAllDocuments(text).flatMap((document) => {
+    const [error] = document.errors
+    if (error === undefined) return [toJs(document, problem)]
+    problem(error.message.split('\n')[0]!.replace(/:$/, ''))
+    return []
+  })
+}
+
+/** Aliases may be too many to write out, or name nothing. */
+function toJs(document: { toJS(): unknown }, problem: Report): unknown {
+  try {
+    return document.toJS()
+  } catch (error) {
+    problem(messageOf(error))
+    return undefined
+  }
+}
+
+function tomlValues(text: string, problem: Report): unknown[] {
+  try {
+    return [parseToml(text)]
+  } catch (error) {
+    problem(messageOf(error).split('\n')[0]!)
+    return []
+  }
+}
+
+function resourceOf(value: unknown, problem: Report): KubeObject | undefined {
+  const object = objectSchema.safeParse(value)
+  if (object.success) return object.data
+  const issue = object.error.issues[0]!
+  problem(
+    `${issue.path.length === 0 ? 'a document' : issue.path.join('.')}: ${issue.message}`,
+    "every document needs apiVersion, kind and metadata.name, unless the file is GoBGP's configuration",
+  )
+  return undefined
 }
 
 function isSecret(object: KubeObject): boolean {

@@ -165,7 +165,7 @@ export class SpeakerLoop {
 
   #listen(instance: string, listen: Listen): void {
     const known = this.#listening.get(instance)
-    if (known?.listener !== undefined && known.listen.port === listen.port) {
+    if (known?.listener !== undefined && isSamePlace(known.listen, listen)) {
       known.listen = listen
       known.listener.setPasswords(listen.passwords)
       known.listener.setMinTtls(listen.minTtls)
@@ -178,8 +178,8 @@ export class SpeakerLoop {
   }
 
   #open(instance: string, listening: Listening): void {
-    const { listenAddresses: addresses, tcp, clock, trouble } = this.#options
-    const { port, passwords, minTtls } = listening.listen
+    const { listenAddresses, tcp, clock, trouble } = this.#options
+    const { port, passwords, minTtls, addresses = listenAddresses } = listening.listen
     listening.listener = tcp.listen(
       {
         port,
@@ -251,4 +251,8 @@ export class SpeakerLoop {
   #dropDrained(): void {
     for (const connection of this.#closing) if (connection.queuedBytes === 0) this.#closing.delete(connection)
   }
+}
+
+function isSamePlace(a: Listen, b: Listen): boolean {
+  return a.port === b.port && String(a.addresses) === String(b.addresses)
 }

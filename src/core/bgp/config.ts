@@ -16,6 +16,8 @@ export interface InstanceConfig {
   routerId: Address
   /** Port to accept connections on; absent: the instance never listens. */
   listenPort?: number
+  /** Accept connections on these addresses only; absent: on all. */
+  listenAddresses?: Address[]
   peers: PeerConfig[]
   routes: OriginatedRoute[]
   /** RFC 4456 §7: an IPv4 address; absent: the router ID. */

@@ -29,11 +29,16 @@ export interface DerivedPool extends Derived<AddressPool> {
   conflict?: Problem
 }
 
+/** A peer, perhaps with a password that its users wrote where a resource names a Secret. */
+export interface DerivedPeer extends Derived<BGPPeer> {
+  password?: string
+}
+
 /** Native resources of all dialects obeyed, valid ones only; what was wrong with the others is in `problems`. */
 export interface NativeSet {
   pools: DerivedPool[]
   instances: Derived<BGPInstance>[]
-  peers: Derived<BGPPeer>[]
+  peers: DerivedPeer[]
   groups: Derived<BGPPeerGroup>[]
   advertisements: Derived<BGPAdvertisement>[]
   policies: Derived<RoutePolicy>[]

@@ -16,6 +16,7 @@ import type { Snapshot } from '#core/schema/snapshot.ts'
 import { parseSpec } from '#core/schema/validate.ts'
 import { compareAge } from './age.ts'
 import { ciliumResources, lastValidAnnotations } from './cilium/cilium.ts'
+import { gobgpResources, isGobgpFile } from './gobgp/gobgp.ts'
 import { emptyNativeSet, type Derived, type NativeSet } from './native-set.ts'
 import { settlePools } from './pool-conflict.ts'
 
@@ -33,6 +34,7 @@ export function nativeSet(snapshot: Snapshot, dialects: readonly string[]): Nati
   }
   for (const resource of valid) addNative(set, resource)
   if (dialects.includes('cilium')) addResources(set, ciliumResources(valid, snapshot.nodes))
+  for (const file of snapshot.custom.filter(isGobgpFile)) addResources(set, gobgpResources(file))
   set.pools = settlePools(set.pools)
   for (const { conflict } of set.pools) if (conflict !== undefined) set.problems.push(conflict)
   set.problems.push(...unknownNames(set))

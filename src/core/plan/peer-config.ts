@@ -1,7 +1,7 @@
 /** From what a peer says (with its group) to what the speaker is told about a neighbour: here absent fields get their meaning. */
 import type { GracefulRestartConfig, ListenRange, PeerConfig, PrefixLimit } from '#core/bgp/config.ts'
 import type { Family } from '#core/bgp/family.ts'
-import { reasonFrom, sourceOf, type Derived } from '#core/dialect/native-set.ts'
+import { reasonFrom, sourceOf, type Derived, type DerivedPeer } from '#core/dialect/native-set.ts'
 import { compareText } from '#core/lib/order.ts'
 import type { Reason } from '#core/lib/reason.ts'
 import type { Result } from '#core/lib/result.ts'
@@ -27,7 +27,7 @@ const defaultPrefixLimit: PrefixLimit = { max: 2_000_000, action: 'reset', resta
  */
 export function peerConfigOf(
   context: PlanContext,
-  derived: Derived<BGPPeer>,
+  derived: DerivedPeer,
   asn: number,
   reasons: Reason[],
 ): Omit<Template, 'name'> {
@@ -180,7 +180,7 @@ function gracefulRestartOf(given: NonNullable<PeerSettings['gracefulRestart']>):
   }
 }
 
-function security(context: PlanContext, derived: Derived<BGPPeer>, reasons: Reason[]) {
+function security(context: PlanContext, derived: DerivedPeer, reasons: Reason[]) {
   const { spec } = derived.resource
   const { passwordSecret, tcpAo, shutdownText } = spec
   const text = defined('shutdownText', shutdownText)
@@ -188,6 +188,7 @@ function security(context: PlanContext, derived: Derived<BGPPeer>, reasons: Reas
     reasons.push(reasonFrom(derived, 'spec.adminDown', 'AdminDown', 'it is kept down'))
     return { ...text, heldDown: 'it is configured to be down' }
   }
+  if (derived.password !== undefined) return { ...text, password: derived.password }
   if (passwordSecret !== undefined) {
     const password = secretText(context, derived, 'spec.passwordSecret', passwordSecret, reasons)
     return { ...text, ...(password.ok ? { password: password.value } : { heldDown: password.error }) }

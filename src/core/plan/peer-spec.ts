@@ -1,5 +1,5 @@
 /** What a peer says together with its group: the peer's own fields count alone, those that it leaves out are the group's. */
-import { sourceOf, type Derived, type NativeSet } from '#core/dialect/native-set.ts'
+import { sourceOf, type Derived, type DerivedPeer, type NativeSet } from '#core/dialect/native-set.ts'
 import type { Problem } from '#core/lib/reason.ts'
 import type { BGPPeerGroup } from '#core/schema/bgp-peer-group.ts'
 import type { BGPPeer } from '#core/schema/bgp-peer.ts'
@@ -12,8 +12,8 @@ import { peerChecks, type PeerSettings } from '#core/schema/peer-settings.ts'
  */
 export function withGroup(
   { groups }: NativeSet,
-  peer: Derived<BGPPeer>,
-): { derived: Derived<BGPPeer>; problem?: Problem } {
+  peer: DerivedPeer,
+): { derived: DerivedPeer; problem?: Problem } {
   const { spec } = peer.resource
   if (spec.group === undefined) return { derived: peer }
   const group = groups.find(({ resource }) => resource.metadata.name === spec.group)

@@ -84,6 +84,7 @@ function planInstance(context: PlanContext, instance: Derived<BGPInstance>): Ins
       asn,
       routerId: routerId.value,
       ...(listenPort !== undefined && { listenPort }),
+      ...(spec.listenAddresses !== undefined && { listenAddresses: spec.listenAddresses.map(address) }),
       peers: peers.flatMap(({ config }) => (config.kind === 'peer' ? config.peer : [])),
       routes,
       ...(ranges.length > 0 && { listenRanges: ranges }),

@@ -177,6 +177,19 @@ const matches: { name: string; match: object; expected: PolicyMatch }[] = [
     },
   },
   {
+    name: 'extended communities',
+    match: { extendedCommunities: { mode: 'none', entries: ['target:65000:1', '0x0002fde800000002'] } },
+    expected: {
+      extendedCommunities: {
+        mode: 'none',
+        entries: [
+          { kind: 'text', text: 'rt:65000:1' },
+          { kind: 'text', text: 'rt:65000:2' },
+        ],
+      },
+    },
+  },
+  {
     name: 'AS paths',
     match: { asPath: { set: 'short', entries: [{ startsWith: [1, 2] }, { contains: [3] }] } },
     expected: {
@@ -284,6 +297,11 @@ const actions: { name: string; set: object; expected: object }[] = [
     name: 'large communities',
     set: { largeCommunities: { add: ['1:2:3'] } },
     expected: { largeCommunities: { add: [[1, 2, 3]] } },
+  },
+  {
+    name: 'extended communities',
+    set: { extendedCommunities: { replace: ['rt:65000:1'] } },
+    expected: { extendedCommunities: { replace: ['0002fde800000001'] } },
   },
   {
     name: 'preferences',

@@ -19,6 +19,7 @@ import {
   parseCommunity,
   parseLargeCommunity,
 } from '#core/net/community.ts'
+import { extendedCommunityText, parseExtendedCommunity } from '#core/net/extended-community.ts'
 import { hostPrefix, lengthOf, prefix, prefixVersion, type Prefix } from '#core/net/prefix.ts'
 import type { BGPPeer } from '#core/schema/bgp-peer.ts'
 import type {
@@ -108,7 +109,8 @@ function policyOf({ metadata, spec }: RoutePolicyResource): RoutePolicy {
 }
 
 function matchOf(match: RoutePolicyMatch, sets: RoutePolicySpec['sets']): PolicyMatch {
-  const { prefixes, neighbours, communities, largeCommunities, asPath, nextHops, ...same } = match
+  const { prefixes, neighbours, asPath, nextHops, ...rest } = match
+  const { communities, largeCommunities, extendedCommunities, ...same } = rest
   const found: PolicyMatch = {}
   if (prefixes !== undefined) {
     const entries = [...(setOf(sets, 'prefixes', prefixes.set)?.entries ?? []), ...(prefixes.entries ?? [])]
@@ -128,6 +130,11 @@ function matchOf(match: RoutePolicyMatch, sets: RoutePolicySpec['sets']): Policy
     const named = setOf(sets, 'largeCommunities', largeCommunities.set)
     const entries = [...texts(named, largeText), ...texts(largeCommunities, largeText)]
     found.largeCommunities = { mode: largeCommunities.mode, entries }
+  }
+  if (extendedCommunities !== undefined) {
+    const named = setOf(sets, 'extendedCommunities', extendedCommunities.set)
+    const entries = [...texts(named, extendedText), ...texts(extendedCommunities, extendedText)]
+    found.extendedCommunities = { mode: extendedCommunities.mode, entries }
   }
   if (asPath !== undefined) {
     const entries = [...(setOf(sets, 'asPaths', asPath.set)?.entries ?? []), ...(asPath.entries ?? [])]
@@ -178,6 +185,10 @@ function largeText(text: string): string {
   return largeCommunityText(valid(parseLargeCommunity(text)))
 }
 
+function extendedText(text: string): string {
+  return extendedCommunityText(valid(parseExtendedCommunity(text)))
+}
+
 function asPathPattern(entry: {
   regex?: string
   startsWith?: number[]
@@ -191,7 +202,7 @@ function asPathPattern(entry: {
 }
 
 function actionsOf(actions: RoutePolicyActions): PolicyActions {
-  const { med, prepend, nextHop, communities, largeCommunities, ...same } = actions
+  const { med, prepend, nextHop, communities, largeCommunities, extendedCommunities, ...same } = actions
   const found: PolicyActions = {}
   if (med?.set !== undefined) found.med = { kind: 'set', value: med.set }
   else if (med?.add !== undefined) found.med = { kind: 'add', value: med.add }
@@ -204,6 +215,9 @@ function actionsOf(actions: RoutePolicyActions): PolicyActions {
   if (communities !== undefined) found.communities = changeOf(communities, parseCommunity, standardText)
   if (largeCommunities !== undefined) {
     found.largeCommunities = changeOf(largeCommunities, parseLargeCommunity, largeText)
+  }
+  if (extendedCommunities !== undefined) {
+    found.extendedCommunities = changeOf(extendedCommunities, parseExtendedCommunity, extendedText)
   }
   return { ...present(same), ...found }
 }

@@ -1,6 +1,6 @@
 /** `BGPInstance` (herald.dev/v1alpha1): a BGP speaker on selected nodes. */
 import { z } from 'zod'
-import { asnField, ipv4Field, labelSelectorField, portField } from './fields.ts'
+import { addressField, asnField, ipv4Field, labelSelectorField, portField } from './fields.ts'
 import type { KubeObject } from './object.ts'
 import { rpkiSchema } from './rpki.ts'
 
@@ -14,6 +14,10 @@ export const bgpInstanceSpecSchema = z.strictObject({
   listenPort: portField
     .optional()
     .describe('Port to accept connections on; absent: the speaker only connects'),
+  listenAddresses: z
+    .array(addressField)
+    .optional()
+    .describe('Accept connections on these addresses only; absent: on all'),
   clusterId: ipv4Field
     .optional()
     .describe(

@@ -99,7 +99,7 @@ export const peerSettings = {
   ttlSecurityHops: z
     .int()
     .min(1)
-    .max(254)
+    .max(255)
     .optional()
     .describe(
       'The neighbour is at most so many hops away: drop packets that travelled further (GTSM, RFC 5082)',

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { messageOf } from '#core/lib/error.ts'
 import { addressBits, parseAddress } from '#core/net/address.ts'
 import { parseCommunity, parseLargeCommunity } from '#core/net/community.ts'
+import { parseExtendedCommunity } from '#core/net/extended-community.ts'
 import { lengthOf, parsePrefix, prefixVersion } from '#core/net/prefix.ts'
 import { patterns, prefixField, textField } from './fields.ts'
 import type { KubeObject } from './object.ts'
@@ -23,6 +24,12 @@ const largeField = textField(
   parseLargeCommunity,
   '^[0-9]{1,10}:[0-9]{1,10}:[0-9]{1,10}$',
   'write three numbers of 32 bits as a:b:c',
+)
+
+const extendedField = textField(
+  parseExtendedCommunity,
+  '^[a-zA-Z0-9]+(:.+)?$',
+  'write rt:asn:value, ro:asn:value, lb:asn:bytes-per-second, color:value or 0x with 16 digits',
 )
 
 /** An address or a network. */
@@ -107,6 +114,7 @@ const setLists = {
   neighbours: { entries: z.array(placeField).optional().describe('Addresses and networks') },
   communities: textsOf(communityField),
   largeCommunities: textsOf(largeField),
+  extendedCommunities: textsOf(extendedField),
   asPaths: { entries: z.array(asPathEntrySchema).optional() },
 }
 
@@ -128,6 +136,7 @@ const setsSchema = z
     neighbours: setsOf(setLists.neighbours),
     communities: setsOf(setLists.communities),
     largeCommunities: setsOf(setLists.largeCommunities),
+    extendedCommunities: setsOf(setLists.extendedCommunities),
     asPaths: setsOf(setLists.asPaths),
   })
   .describe('Lists with a name, for several statements of this policy')
@@ -153,6 +162,9 @@ const matchSchema = z
     communities: z.strictObject({ mode: anyAllNone, set: useSet, ...setLists.communities }).optional(),
     largeCommunities: z
       .strictObject({ mode: anyAllNone, set: useSet, ...setLists.largeCommunities })
+      .optional(),
+    extendedCommunities: z
+      .strictObject({ mode: anyAllNone, set: useSet, ...setLists.extendedCommunities })
       .optional(),
     asPath: z.strictObject({ mode: anyAllNone, set: useSet, ...setLists.asPaths }).optional(),
     asPathLength: comparisonSchema.optional(),
@@ -238,6 +250,7 @@ const actionsSchema = z.strictObject({
   ).optional(),
   communities: changesOf(communityField).optional(),
   largeCommunities: changesOf(largeField).optional(),
+  extendedCommunities: changesOf(extendedField).optional(),
 })
 
 const statementSchema = z.strictObject({
@@ -281,6 +294,7 @@ const setFields = [
   ['neighbours', 'neighbours'],
   ['communities', 'communities'],
   ['largeCommunities', 'largeCommunities'],
+  ['extendedCommunities', 'extendedCommunities'],
   ['asPath', 'asPaths'],
 ] as const satisfies [keyof z.output<typeof matchSchema>, SetKind][]
 

@@ -12,7 +12,11 @@ export function parseSpec<S extends z.ZodType>(
   const spec = (object as { spec?: unknown }).spec ?? {}
   const parsed = schema.safeParse(spec)
   if (parsed.success) return ok(parsed.data)
-  return err(parsed.error.issues.flatMap((issue) => problemsOf(issue, spec, object)))
+  const at = (path: readonly PropertyKey[]) => ({
+    object: refOf(object),
+    field: showPath(['spec', ...path]),
+  })
+  return err(parsed.error.issues.flatMap((issue) => problemsOf(issue, spec, at)))
 }
 
 /** `spec.virtualRouters[0].localASN`; keys that are no identifiers are quoted in brackets. */
@@ -26,9 +30,13 @@ export function showPath(path: readonly PropertyKey[]): string {
   return text
 }
 
-function problemsOf(issue: z.core.$ZodIssue, spec: unknown, object: KubeObject): Problem[] {
-  const at = (path: readonly PropertyKey[]) => ({ object: refOf(object), field: showPath(['spec', ...path]) })
-  const value = valueAt(spec, issue.path)
+/** What zod says against `whole`; `at` gives the place that a path in it is at. */
+export function problemsOf(
+  issue: z.core.$ZodIssue,
+  whole: unknown,
+  at: (path: readonly PropertyKey[]) => Pick<Problem, 'object' | 'field'>,
+): Problem[] {
+  const value = valueAt(whole, issue.path)
   switch (issue.code) {
     case 'unrecognized_keys':
       return issue.keys.map((key) => ({
@@ -99,8 +107,8 @@ function problemsOf(issue: z.core.$ZodIssue, spec: unknown, object: KubeObject):
   }
 }
 
-function valueAt(spec: unknown, path: readonly PropertyKey[]): unknown {
-  let value = spec
+function valueAt(whole: unknown, path: readonly PropertyKey[]): unknown {
+  let value = whole
   for (const key of path) {
     if (typeof value !== 'object' || value === null) return undefined
     value = (value as Record<PropertyKey, unknown>)[key]

@@ -6,14 +6,24 @@ import type { TcpMinTtl, TcpPassword } from '#core/net/tcp.ts'
 
 export interface Listen {
   port: number
+  /** On these only; absent: on all. */
+  addresses?: Address[]
   /** Of neighbours and of ranges of them. */
   passwords: TcpPassword[]
   /** RFC 5082, of neighbours and of ranges of them. */
   minTtls: TcpMinTtl[]
 }
 
-export function listenOf({ peers, listenRanges = [] }: InstanceConfig, port: number): Listen {
-  const listen: Listen = { port, passwords: [], minTtls: [] }
+export function listenOf(
+  { peers, listenRanges = [], listenAddresses: addresses }: InstanceConfig,
+  port: number,
+): Listen {
+  const listen: Listen = {
+    port,
+    ...(addresses !== undefined && { addresses }),
+    passwords: [],
+    minTtls: [],
+  }
   for (const peer of peers) add(listen, peer, { address: peer.address })
   for (const { prefix, template } of listenRanges)
     add(listen, template, { address: networkOf(prefix), prefixLength: lengthOf(prefix) })

@@ -1,0 +1,122 @@
+/**
+ * The door of the GoBGP dialect: its configuration file as native resources. As in GoBGP, everything is passed on between
+ * neighbours unless a policy says otherwise: the global ones for all neighbours but route server clients, whose own count.
+ */
+import type { Problem } from '#core/lib/reason.ts'
+import { refOf, type KubeObject } from '#core/schema/object.ts'
+import { heraldApiVersion } from '#core/schema/well-known.ts'
+import type { BGPInstance, BGPInstanceSpec } from '#core/schema/bgp-instance.ts'
+import { emptyNativeSet, type Derived, type NativeSet } from '../native-set.ts'
+import { peersOf } from './neighbor.ts'
+import { gobgpApiVersion, instanceName, type GobgpFile } from './place.ts'
+import { policyOf } from './policy.ts'
+
+export function isGobgpFile(object: KubeObject): object is GobgpFile {
+  return object.apiVersion === gobgpApiVersion && object.kind === 'File'
+}
+
+/** The object that stands for a valid file in a snapshot. */
+export function gobgpFile(name: string, spec: GobgpFile['spec']): GobgpFile {
+  return { apiVersion: gobgpApiVersion, kind: 'File', metadata: { name }, spec }
+}
+
+export function gobgpResources(file: GobgpFile): NativeSet {
+  const set = emptyNativeSet()
+  set.instances.push(instanceOf(file, set.problems))
+  for (const [i, definition] of (file.spec['policy-definitions'] ?? []).entries()) {
+    set.policies.push(policyOf(file, definition, i))
+  }
+  const { peers, problems } = peersOf(file)
+  set.peers.push(...peers)
+  set.problems.push(...problems)
+  return set
+}
+
+/** GoBGP's own defaults. */
+const defaultPort = 179
+const rpkiPort = 323
+const manyPaths = 255
+
+function instanceOf(file: GobgpFile, problems: Problem[]): Derived<BGPInstance> {
+  const { global } = file.spec
+  const { as, port = 0, 'router-id': routerId, 'local-address-list': addresses = [] } = global.config
+  const confederation = global.confederation?.config
+  const clusterId = clusterIdOf(file, problems)
+  const listenAddresses = addresses.filter((text) => text !== '' && text !== '0.0.0.0' && text !== '::')
+  const multipath = global['use-multiple-paths']
+  const caches = (file.spec['rpki-servers'] ?? []).map(({ config }, i) => ({
+    address: config.address,
+    port: config.port || rpkiPort,
+    preference: i + 1,
+  }))
+  const spec: BGPInstanceSpec = {
+    asn: as,
+    ...(routerId !== undefined && { routerId }),
+    ...(port >= 0 && { listenPort: port === 0 ? defaultPort : port }),
+    ...(listenAddresses.length > 0 && { listenAddresses }),
+    ...(clusterId !== undefined && { clusterId }),
+    ...(confederation?.enabled === true && {
+      confederation: {
+        asn: confederation.identifier ?? as,
+        members: confederation['member-as-list'] ?? [],
+      },
+    }),
+    ...(multipath?.config?.enabled === true && {
+      maxPaths: {
+        external: multipath.ebgp?.config?.['maximum-paths'] || manyPaths,
+        internal: multipath.ibgp?.config?.['maximum-paths'] || manyPaths,
+      },
+    }),
+    ...(caches.length > 0 && { rpki: { caches } }),
+    ...(global['route-selection-options']?.config?.['always-compare-med'] === true && {
+      alwaysCompareMed: true,
+    }),
+  }
+  return {
+    resource: {
+      apiVersion: heraldApiVersion,
+      kind: 'BGPInstance',
+      metadata: { name: instanceName },
+      spec,
+    },
+    source: file,
+    sourceFields: {
+      spec: 'global.config',
+      'spec.asn': 'global.config.as',
+      'spec.routerId': 'global.config.router-id',
+      'spec.listenPort': 'global.config.port',
+      'spec.nodeSelector': 'global',
+      'spec.rpki': 'rpki-servers',
+    },
+  }
+}
+
+/** GoBGP has it by neighbour; a reflector has one (RFC 4456 §7). */
+function clusterIdOf(file: GobgpFile, problems: Problem[]): string | undefined {
+  const found = new Map<string, string>()
+  for (const list of ['neighbors', 'peer-groups'] as const) {
+    for (const [i, one] of (file.spec[list] ?? []).entries()) {
+      const id = one['route-reflector']?.config?.['route-reflector-cluster-id'] ?? ''
+      if (id !== '' && !found.has(id))
+        found.set(id, `${list}[${i}].route-reflector.config.route-reflector-cluster-id`)
+    }
+  }
+  const [first, ...others] = [...found]
+  for (const [id, field] of others) {
+    problems.push({
+      rule: 'Unsupported',
+      message: `the speaker has the one cluster ID ${first?.[0] ?? ''}, so ${id} has no effect`,
+      hint: 'give all clients the same cluster ID',
+      object: refOf(file),
+      field,
+    })
+  }
+  return first === undefined ? undefined : clusterAddress(first[0])
+}
+
+/** It may be written as a number. */
+function clusterAddress(text: string): string {
+  if (!/^\d+$/.test(text)) return text
+  const value = Number(text)
+  return [24, 16, 8, 0].map((shift) => (value >>> shift) & 0xff).join('.')
+}
