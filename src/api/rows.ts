@@ -1,7 +1,7 @@
 /** From the core's state to the rows of the contract. */
 import { rfc3339 } from '#core/lib/time.ts'
 import { communityText, largeCommunityText } from '#core/net/community.ts'
-import type { PathAttributes } from '#core/bgp/attributes.ts'
+import { asPathText } from '#core/bgp/as-path-text.ts'
 import type { PeerStatus, RouteEntry } from '#core/bgp/io.ts'
 import type { Reason } from '#core/lib/reason.ts'
 import type { CacheStatus } from '#core/rpki/rpki.ts'
@@ -74,7 +74,7 @@ export function routeRow(node: string, plan: InstancePlan, entry: RouteEntry, ad
     since: rfc3339(entry.since),
     best: entry.best,
     origin: attributes.origin,
-    asPath: asPathText(attributes),
+    asPath: asPathText(attributes.asPath),
     med: attributes.med,
     localPref: attributes.localPref,
     communities: [
@@ -84,25 +84,6 @@ export function routeRow(node: string, plan: InstancePlan, entry: RouteEntry, ad
     rejected: entry.rejected,
     reasons: dedupe(reasons.flatMap((why) => why.reasons)),
   }
-}
-
-/** `65000 65001 {65010 65011}`; confederation segments in parentheses. */
-export function asPathText(attributes: PathAttributes): string {
-  return attributes.asPath
-    .map(({ kind, asns }) => {
-      const text = asns.join(' ')
-      switch (kind) {
-        case 'sequence':
-          return text
-        case 'set':
-          return `{${text}}`
-        case 'confedSequence':
-          return `(${text})`
-        case 'confedSet':
-          return `[${text}]`
-      }
-    })
-    .join(' ')
 }
 
 function dedupe<T>(items: T[]): T[] {

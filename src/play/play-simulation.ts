@@ -1,6 +1,7 @@
 /** One cluster of a lab played by the simulator: the same topology and manifests on virtual time, and what came of it. */
 import { resolve } from 'node:path'
-import { asPathText, peerRow } from '#api/rows.ts'
+import { peerRow } from '#api/rows.ts'
+import { asPathText } from '#core/bgp/as-path-text.ts'
 import { heading, renderTable } from '#cli/table.ts'
 import type { Terminal } from '#cli/terminal.ts'
 import { peersTable } from '#cli/views.ts'
@@ -31,7 +32,7 @@ function simulationScreen(cluster: string, report: DemoReport): string {
     r.router,
     r.prefix,
     r.attributes.nextHop,
-    asPathText(r.attributes),
+    asPathText(r.attributes.asPath),
   ])
   const answers = report.probes.map((probe) => [
     probe.router,

@@ -52,10 +52,12 @@ export interface PolicyMatch {
   communityCount?: Comparison
   /** Next hop within one of these. */
   nextHops?: Prefix[]
+  /** A path without MED has 0, as the decision sees it. */
   med?: Comparison
+  /** A path without LOCAL_PREF has the default. */
   localPref?: Comparison
   origins?: Origin[]
-  /** `own`: of this speaker; else what kind of neighbour it came from. */
+  /** `own`: of this speaker; else what kind of neighbour it came from. A confederation's members are internal. */
   sources?: ('own' | 'internal' | 'external')[]
   /** Name of the peer that it came from, for export. */
   learnedFrom?: string[]
@@ -74,11 +76,14 @@ export interface Comparison {
   value: number
 }
 
-/** Text of the community as tables show it, literally or as a regular expression of the whole text. */
+/**
+ * Text of the community as tables show it, or a regular expression that is looked for in it and in its plain form
+ * (`65535:666`, or `0x` and digits of extended ones). Names such as `no-export` are texts.
+ */
 export type CommunityPattern = { kind: 'text'; text: string } | { kind: 'regex'; source: string }
 
 export type AsPathPattern =
-  /** The AS numbers joined by blanks, as tables show it; `_` is a border, as routers have it. */
+  /** Looked for in the AS numbers joined by blanks, as tables show them; `_` is a border, as routers have it. */
   | { kind: 'regex'; source: string }
   /** The path starts with these. */
   | { kind: 'first'; asns: number[] }
