@@ -127,6 +127,7 @@ const speaker: SpeakerView = {
   routes: (_instance, _table, { family, peer }) =>
     family === 'ipv4/unicast' && peer === 'bird' ? [entry] : [],
   rpkiCaches: () => [],
+  stations: () => [],
   subscribe: () => () => {},
 }
 

@@ -19,11 +19,13 @@ import {
   peerRowSchema,
   routeRowSchema,
   rpkiRowSchema,
+  stationRowSchema,
   type List,
   type PeerRow,
   type RouteQuery,
   type RouteRow,
   type RpkiRow,
+  type StationRow,
   type ServiceRow,
   type Version,
 } from './contract/contract.ts'
@@ -50,6 +52,7 @@ export function clusterBackend(view: ClusterView): ApiBackend {
     subscribe: (changed) => view.subscribe(changed),
     peers: () => gather(view, '/v1/peers', peerRowSchema, fallbackPeers),
     routes: (query) => routes(view, query),
+    stations: () => gather(view, '/v1/stations', stationRowSchema, () => []),
     rpki: () => gather(view, '/v1/rpki', rpkiRowSchema, () => []),
     services: async () => {
       const { items, warnings } = await gather(view, '/v1/peers', peerRowSchema, fallbackPeers)
@@ -68,10 +71,10 @@ async function routes(view: ClusterView, query: RouteQuery): Promise<List<RouteR
 }
 
 /** One list of what all speakers answer; for those that do not, what `fallback` makes of their last NodeState. */
-async function gather<T extends PeerRow | RouteRow | RpkiRow>(
+async function gather<T extends PeerRow | RouteRow | RpkiRow | StationRow>(
   view: Pick<ClusterView, 'nodeStates'>,
   path: string,
-  row: typeof peerRowSchema | typeof routeRowSchema | typeof rpkiRowSchema,
+  row: typeof peerRowSchema | typeof routeRowSchema | typeof rpkiRowSchema | typeof stationRowSchema,
   fallback: (state: NodeState) => T[],
 ): Promise<List<T>> {
   const answers = await Promise.all(

@@ -4,9 +4,10 @@ import { communityText, largeCommunityText } from '#core/net/community.ts'
 import { asPathText } from '#core/bgp/as-path-text.ts'
 import type { PeerStatus, RouteEntry } from '#core/bgp/io.ts'
 import type { Reason } from '#core/lib/reason.ts'
+import type { StationStatus } from '#core/bmp/station.ts'
 import type { CacheStatus } from '#core/rpki/rpki.ts'
 import type { InstancePlan } from '#core/plan/node-plan.ts'
-import type { PeerRow, RouteRow, RpkiRow } from './contract/contract.ts'
+import type { PeerRow, RouteRow, RpkiRow, StationRow } from './contract/contract.ts'
 
 /** Session states in the words of the contract. */
 export const stateNames = {
@@ -37,6 +38,18 @@ export function peerRow(node: string, instance: string, status: PeerStatus, reas
     lastError:
       status.lastError === undefined ? undefined : { ...status.lastError, at: rfc3339(status.lastError.at) },
     reasons,
+  }
+}
+
+/** One monitoring station of an instance. */
+export function stationRow(node: string, instance: string, status: StationStatus): StationRow {
+  const { since, lastError, ...rest } = status
+  return {
+    node,
+    instance,
+    ...rest,
+    since: since === undefined ? undefined : rfc3339(since),
+    lastError: lastError === undefined ? undefined : { ...lastError, at: rfc3339(lastError.at) },
   }
 }
 

@@ -15,6 +15,7 @@ import {
   type RouteRow,
   type RpkiRow,
   type ServiceRow,
+  type StationRow,
   type Version,
 } from './contract/contract.ts'
 
@@ -23,6 +24,8 @@ export interface ApiBackend {
   version(): Version
   peers(): List<PeerRow> | Promise<List<PeerRow>>
   routes(query: RouteQuery): List<RouteRow> | Promise<List<RouteRow>>
+  /** Monitoring stations. */
+  stations(): List<StationRow> | Promise<List<StationRow>>
   /** Caches of validated route origins. */
   rpki(): List<RpkiRow> | Promise<List<RpkiRow>>
   /** Absent: this role knows of no Services. */
@@ -73,6 +76,7 @@ export function apiRoutes(backend: ApiBackend): Hono {
     }
     return answer(c, backend, () => backend.routes(query.data))
   })
+  app.get('/v1/stations', (c) => answer(c, backend, () => backend.stations()))
   app.get('/v1/rpki', (c) => answer(c, backend, () => backend.rpki()))
   app.get('/v1/services', (c) => {
     if (backend.services === undefined) {

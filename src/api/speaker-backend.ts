@@ -3,9 +3,18 @@ import { families, type Family } from '#core/bgp/family.ts'
 import type { PeerStatus, RouteEntry, RouteTable } from '#core/bgp/io.ts'
 import type { NodePlan } from '#core/plan/node-plan.ts'
 import type { Prefix } from '#core/net/prefix.ts'
+import type { StationStatus } from '#core/bmp/station.ts'
 import type { CacheStatus } from '#core/rpki/rpki.ts'
-import type { PeerRow, RouteQuery, RouteRow, RouteView, RpkiRow, Version } from './contract/contract.ts'
-import { peerRow, routeRow, rpkiRow } from './rows.ts'
+import type {
+  PeerRow,
+  RouteQuery,
+  RouteRow,
+  RouteView,
+  RpkiRow,
+  StationRow,
+  Version,
+} from './contract/contract.ts'
+import { peerRow, routeRow, rpkiRow, stationRow } from './rows.ts'
 import type { ApiBackend } from './server.ts'
 
 /** What a speaker gives to see. */
@@ -23,6 +32,8 @@ export interface SpeakerView {
   ): RouteEntry[]
   /** RPKI caches of one instance. */
   rpkiCaches(instance: string): CacheStatus[]
+  /** Monitoring stations of one instance. */
+  stations(instance: string): StationStatus[]
   subscribe(changed: () => void): () => void
 }
 
@@ -38,6 +49,7 @@ export function speakerBackend(view: SpeakerView): ApiBackend {
     version: () => view.version,
     subscribe: (changed) => view.subscribe(changed),
     peers: () => ({ items: peerRows(view), warnings: [] }),
+    stations: () => ({ items: stationRows(view), warnings: [] }),
     rpki: () => ({ items: rpkiRows(view), warnings: [] }),
     routes: (query) => ({ items: routeRows(view, query), warnings: [] }),
   }
@@ -49,6 +61,12 @@ function peerRows(view: SpeakerView): PeerRow[] {
     view
       .peers(config.name)
       .map((status) => peerRow(view.node, config.name, status, peerReasons[status.peer] ?? [])),
+  )
+}
+
+function stationRows(view: SpeakerView): StationRow[] {
+  return (view.plan()?.instances ?? []).flatMap(({ config }) =>
+    view.stations(config.name).map((status) => stationRow(view.node, config.name, status)),
   )
 }
 

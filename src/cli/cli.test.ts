@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import type { PeerRow, RouteRow, RpkiRow, ServiceRow } from '#api/contract/contract.ts'
+import type { PeerRow, RouteRow, RpkiRow, ServiceRow, StationRow } from '#api/contract/contract.ts'
 import { serveApi, type ApiBackend } from '#api/server.ts'
 import { Failure } from './failure.ts'
 import { runProgram, type Actions } from './program.ts'
@@ -82,10 +82,23 @@ const cache: RpkiRow = {
   lastError: { at: new Date(now).toISOString(), direction: 'local', message: 'connection closed: reset' },
 }
 
+const station: StationRow = {
+  node: 'kind-worker',
+  instance: 'edge',
+  address: '192.0.2.9',
+  port: 11019,
+  views: ['pre', 'locRib'],
+  state: 'up',
+  since: new Date(now - 65_000).toISOString(),
+  messages: 12,
+  bytes: 3456,
+}
+
 const backend: ApiBackend = {
   version: () => ({ version: '1', role: 'controller' }),
   peers: () => ({ items: [peer({})], warnings: ['kind-worker2 does not answer'] }),
   routes: ({ view }) => ({ items: view === 'available' ? [route] : [], warnings: [] }),
+  stations: () => ({ items: [station], warnings: [] }),
   rpki: () => ({ items: [cache], warnings: [] }),
   services: () => ({ items: [service], warnings: [] }),
   subscribe: () => () => {},
@@ -140,6 +153,19 @@ test('RPKI caches show whose data counts and how old it is; wide, why one was lo
       'kind-worker|edge|[2001:db8::7]:323|idle|yes|400000|90000|1m5s ago|1|1|7|42|connection closed: reset',
     )
     assert.equal((await run(['get', 'rpki', '--node', 'other'], server)).err, 'Nothing found.')
+  })
+})
+
+test('monitoring stations show what they are told and since when', async () => {
+  await withServer(async (server) => {
+    const { out } = await run(['get', 'stations', '-o', 'wide'], server)
+    assert.deepEqual(
+      out.split('\n').map((line) => line.split(/ {2,}/).join('|')),
+      [
+        'Node|Instance|Station|State|Since|Views|Messages|Bytes|Last Error',
+        'kind-worker|edge|192.0.2.9:11019|up|1m5s|pre,locRib|12|3456',
+      ],
+    )
   })
 })
 

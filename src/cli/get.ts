@@ -8,16 +8,18 @@ import {
   routeRowSchema,
   rpkiRowSchema,
   serviceRowSchema,
+  stationRowSchema,
   type List,
   type PeerRow,
   type RouteQuery,
   type RpkiRow,
   type ServiceRow,
+  type StationRow,
 } from '#api/contract/contract.ts'
 import { parsePrefix } from '#core/net/prefix.ts'
 import { exitCodes, Failure } from './failure.ts'
 import type { Terminal } from './terminal.ts'
-import { peersTable, routesTable, rpkiTable, servicesTable } from './views.ts'
+import { peersTable, routesTable, rpkiTable, servicesTable, stationsTable } from './views.ts'
 
 export const outputFormats = ['table', 'wide', 'json', 'yaml'] as const
 export type OutputFormat = (typeof outputFormats)[number]
@@ -59,6 +61,18 @@ export function getRpki(options: GetOptions & { node?: string }, terminal: Termi
     rpkiRowSchema,
     terminal,
     (rows, wide) => rpkiTable(rows, terminal.now(), wide),
+    wanted,
+  )
+}
+
+export function getStations(options: GetOptions & { node?: string }, terminal: Terminal): Promise<void> {
+  const wanted = (row: StationRow) => options.node === undefined || row.node === options.node
+  return show(
+    options,
+    '/v1/stations',
+    stationRowSchema,
+    terminal,
+    (rows, wide) => stationsTable(rows, terminal.now(), wide),
     wanted,
   )
 }

@@ -7,7 +7,15 @@ import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 
 import { defaultSockets, routeViews, type RouteView } from '#api/contract/contract.ts'
 import { completionScript, shells, type Shell } from './completion.ts'
 import { exitCodes, Failure } from './failure.ts'
-import { getPeers, getRoutes, getRpki, getServices, outputFormats, type OutputFormat } from './get.ts'
+import {
+  getPeers,
+  getRoutes,
+  getRpki,
+  getServices,
+  getStations,
+  outputFormats,
+  type OutputFormat,
+} from './get.ts'
 import type { Terminal } from './terminal.ts'
 
 /** Options that every role with a cluster has. */
@@ -197,6 +205,10 @@ function addGet(program: Command, terminal: Terminal): void {
     .description('RPKI caches and how many validated route origins each has told')
     .option('--node <name>', 'of this node only')
     .action((flags) => getRpki(flags, terminal))
+  withGetOptions(get.command('stations'))
+    .description('monitoring stations (BMP) and what they are told')
+    .option('--node <name>', 'of this node only')
+    .action((flags) => getStations(flags, terminal))
   withGetOptions(get.command('services'))
     .alias('svc')
     .description('LoadBalancer Services: their addresses, where they are announced, and why or why not')

@@ -1,5 +1,5 @@
 /** The lists of the contract as tables: pure functions from rows to text. */
-import type { PeerRow, RouteRow, RouteView, RpkiRow, ServiceRow } from '#api/contract/contract.ts'
+import type { PeerRow, RouteRow, RouteView, RpkiRow, ServiceRow, StationRow } from '#api/contract/contract.ts'
 import { compareText } from '#core/lib/order.ts'
 import { showObject, type Reason } from '#core/lib/reason.ts'
 import { urlHost } from '#core/net/address.ts'
@@ -72,6 +72,25 @@ export function routesTable(
       lastNode = route.node
       return row
     })
+  return renderTable(header, rows)
+}
+
+/** One row per monitoring station. `wide` adds how much it was told and why it was last lost. */
+export function stationsTable(stations: readonly StationRow[], now: number, wide: boolean): string {
+  const header = ['Node', 'Instance', 'Station', 'State', 'Since', 'Views']
+  if (wide) header.push('Messages', 'Bytes', 'Last Error')
+  const rows = stations.map((station) => {
+    const row = [
+      station.node,
+      station.instance,
+      `${urlHost(station.address)}:${station.port}`,
+      station.state,
+      station.since === undefined ? '' : goDuration(now - Date.parse(station.since)),
+      station.views.join(','),
+    ]
+    if (wide) row.push(String(station.messages), String(station.bytes), station.lastError?.message ?? '')
+    return row
+  })
   return renderTable(header, rows)
 }
 

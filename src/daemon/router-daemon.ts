@@ -12,12 +12,12 @@ import type { Snapshot } from '#core/schema/snapshot.ts'
 import { systemClock } from '#host/clock.ts'
 import { systemFiles } from '#host/files.ts'
 import { linuxTcp } from '#host/tcp-linux.ts'
+import { Beside } from './beside.ts'
 import { BgpLog } from './bgp-log.ts'
 import { Changes } from './changes.ts'
 import type { Logger } from './log.ts'
 import { ProblemLog } from './problem-log.ts'
 import { readRouterFiles } from './router-files.ts'
-import { RpkiLoop } from './rpki-loop.ts'
 import { markRun } from './run-marker.ts'
 import { SpeakerLoop } from './speaker-loop.ts'
 import { speakerView } from './speaker-view.ts'
@@ -65,22 +65,26 @@ export async function runRouter(options: RouterOptions, signal: AbortSignal): Pr
     clock,
     ...(options.listenAddresses === undefined ? {} : { listenAddresses: options.listenAddresses }),
     event: (instance, event) => bgpLog.write(instance, event),
+    tapped: (instance, tap) => beside.tapped(instance, tap),
     stateChanged: () => {
       changes.announce()
       problems.update(loop.speaker.plan()?.problems ?? [])
     },
     trouble: (message, about) => log.warn(message, about),
   })
-  const rpki = new RpkiLoop({
+  const beside = new Beside({
+    speaker: () => loop.speaker,
     tcp,
     clock,
     log,
+    node,
+    version: options.version,
     input: (input) => loop.input(input),
     changed: () => changes.announce(),
   })
   const show = (snapshot: Snapshot) => {
     loop.input({ kind: 'snapshot', snapshot })
-    rpki.follow(loop.speaker.plan()?.instances ?? [])
+    beside.follow()
   }
   let loads = 0
   const load = async () => {
@@ -101,13 +105,18 @@ export async function runRouter(options: RouterOptions, signal: AbortSignal): Pr
   const watchers = files.map((file) => systemFiles.watch(file, () => void load()))
   process.on('SIGHUP', onHangup)
   try {
-    const view = speakerView(loop.speaker, rpki, { version: options.version, role: 'router', node }, changes)
+    const view = speakerView(
+      loop.speaker,
+      beside,
+      { version: options.version, role: 'router', node },
+      changes,
+    )
     if (socket !== undefined) api = await serveApi(speakerBackend(view), socket)
     log.info('router starts', { node, ...(socket === undefined ? {} : { socket }) })
     show(first.value)
     await aborted(signal)
     log.info('router stops', { node })
-    rpki.stop()
+    beside.stop()
     await loop.stop()
     await marker?.release()
   } finally {

@@ -15,13 +15,13 @@ import { linuxTcp } from '#host/tcp-linux.ts'
 import type { ClusterAccess } from '#kube/client/access.ts'
 import { KubeClient } from '#kube/client/client.ts'
 import { SnapshotSource } from '#kube/client/snapshot-source.ts'
+import { Beside } from './beside.ts'
 import { BgpLog } from './bgp-log.ts'
 import { Changes } from './changes.ts'
 import { observe } from './observe.ts'
 import type { Logger } from './log.ts'
 import { NodeStateWriter } from './node-state-writer.ts'
 import { ProblemLog } from './problem-log.ts'
-import { RpkiLoop } from './rpki-loop.ts'
 import { markRun } from './run-marker.ts'
 import { SpeakerLoop } from './speaker-loop.ts'
 import { speakerView } from './speaker-view.ts'
@@ -69,6 +69,7 @@ export async function runSpeaker(options: SpeakerOptions, signal: AbortSignal): 
     clock,
     ...(options.listenAddresses === undefined ? {} : { listenAddresses: options.listenAddresses }),
     event: (instance, event) => bgpLog.write(instance, event),
+    tapped: (instance, tap) => beside.tapped(instance, tap),
     stateChanged: () => {
       changes.announce()
       writer.changed()
@@ -76,10 +77,13 @@ export async function runSpeaker(options: SpeakerOptions, signal: AbortSignal): 
     },
     trouble: (message, about) => log.warn(message, about),
   })
-  const rpki = new RpkiLoop({
+  const beside = new Beside({
+    speaker: () => loop.speaker,
     tcp,
     clock,
     log,
+    node,
+    version: options.version,
     input: (input) => loop.input(input),
     changed: () => changes.announce(),
   })
@@ -101,11 +105,11 @@ export async function runSpeaker(options: SpeakerOptions, signal: AbortSignal): 
     snapshot: (snapshot) => {
       nodeObject = snapshot.nodes.find(({ metadata }) => metadata.name === node)
       loop.input({ kind: 'snapshot', snapshot })
-      rpki.follow(loop.speaker.plan()?.instances ?? [])
+      beside.follow()
     },
     ...observe(log, client),
   })
-  const view = speakerView(loop.speaker, rpki, { version: options.version, role: 'speaker', node }, changes)
+  const view = speakerView(loop.speaker, beside, { version: options.version, role: 'speaker', node }, changes)
   let api: ApiServer | undefined
   try {
     if (socket !== undefined) api = await serveApi(speakerBackend(view), socket)
@@ -114,7 +118,7 @@ export async function runSpeaker(options: SpeakerOptions, signal: AbortSignal): 
     await aborted(signal)
     log.info('speaker stops', { node })
     source.stop()
-    rpki.stop()
+    beside.stop()
     await loop.stop()
     await marker?.release()
     await writer.stop()

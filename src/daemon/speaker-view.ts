@@ -3,12 +3,12 @@ import type { Version } from '#api/contract/contract.ts'
 import type { SpeakerView } from '#api/speaker-backend.ts'
 import type { Speaker } from '#core/speaker/speaker.ts'
 import type { Changes } from './changes.ts'
-import type { RpkiLoop } from './rpki-loop.ts'
+import type { Beside } from './beside.ts'
 
 /** Reads the speaker at each call; `changes` tells when to call again. */
 export function speakerView(
   speaker: Speaker,
-  rpki: RpkiLoop,
+  beside: Beside,
   version: Version & { node: string },
   changes: Changes,
 ): SpeakerView {
@@ -18,7 +18,8 @@ export function speakerView(
     plan: () => speaker.plan(),
     peers: (instance) => speaker.peers(instance),
     routes: (instance, table, filter) => speaker.routes(instance, table, filter),
-    rpkiCaches: (instance) => rpki.status(instance),
+    rpkiCaches: (instance) => beside.rpkiCaches(instance),
+    stations: (instance) => beside.stations(instance),
     subscribe: (changed) => changes.subscribe(changed),
   }
 }

@@ -94,6 +94,22 @@ export const rpkiRowSchema = z.object({
 })
 export type RpkiRow = z.output<typeof rpkiRowSchema>
 
+export const stationRowSchema = z.object({
+  node: z.string(),
+  instance: z.string(),
+  address: z.string().describe('Address of the monitoring station'),
+  port: z.number(),
+  views: z.array(z.enum(['pre', 'post', 'adjOut', 'locRib'])),
+  state: z
+    .enum(['idle', 'connecting', 'dumping', 'up'])
+    .describe('dumping: connected, and tables are being told for the first time'),
+  since: z.string().optional().describe('RFC 3339; of the last change into or out of a connection'),
+  messages: z.number(),
+  bytes: z.number(),
+  lastError: z.object({ at: z.string(), message: z.string() }).optional(),
+})
+export type StationRow = z.output<typeof stationRowSchema>
+
 export const routeQuerySchema = z.object({
   view: z.enum(routeViews).default('available'),
   family: z.enum(['ipv4/unicast', 'ipv6/unicast']).optional(),

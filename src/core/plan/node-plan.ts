@@ -1,6 +1,7 @@
 /** What one node should do: the desired state that `plan` derives from a snapshot, each item with its reasons. */
 import type { InstanceConfig } from '#core/bgp/config.ts'
 import type { ObjectRef, Problem, Reason } from '#core/lib/reason.ts'
+import type { StationConfig } from '#core/bmp/station.ts'
 import type { Prefix } from '#core/net/prefix.ts'
 import type { CacheConfig } from '#core/rpki/rpki.ts'
 
@@ -25,6 +26,8 @@ export interface InstancePlan {
   withheld: Withheld[]
   /** Caches that tell it the validated route origins; absent: it has none. */
   rpkiCaches?: CacheConfig[]
+  /** Stations that are told what happens; absent: none. */
+  bmpStations?: StationConfig[]
 }
 
 export interface Withheld {

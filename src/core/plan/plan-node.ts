@@ -19,7 +19,7 @@ import type { InstancePlan, NodePlan } from './node-plan.ts'
 import type { PlanContext } from './plan-context.ts'
 import { planPeers, type PlannedPeer } from './plan-peers.ts'
 import { policiesOf } from './plan-policies.ts'
-import { observationOf } from './plan-observation.ts'
+import { observationOf, tapsOf } from './plan-observation.ts'
 import { planRoutes } from './plan-routes.ts'
 import { routerIdOf } from './router-id.ts'
 import { serviceViews } from './service-view.ts'
@@ -77,6 +77,8 @@ function planInstance(context: PlanContext, instance: Derived<BGPInstance>): Ins
   const all = peers.map(({ config }) => (config.kind === 'peer' ? config.peer : config.range.template))
   const chains = all.flatMap(({ importPolicy, exportPolicy }) => [importPolicy, exportPolicy])
   const policies = policiesOf(context.set, chains)
+  const observation = observationOf(spec)
+  const taps = tapsOf(observation)
   const ranges = peers.flatMap(({ config }) => (config.kind === 'range' ? config.range : []))
   return {
     config: {
@@ -90,13 +92,14 @@ function planInstance(context: PlanContext, instance: Derived<BGPInstance>): Ins
       ...(ranges.length > 0 && { listenRanges: ranges }),
       ...(policies.length > 0 && { policies }),
       ...speakerSettings(spec, override),
+      ...(taps !== undefined && { taps }),
     },
     source: refOf(instance.source),
     reasons,
     peerReasons,
     routeReasons,
     withheld,
-    ...observationOf(spec),
+    ...observation,
   }
 }
 

@@ -1,6 +1,7 @@
 /** `BGPInstance` (herald.dev/v1alpha1): a BGP speaker on selected nodes. */
 import { z } from 'zod'
 import { addressField, asnField, ipv4Field, labelSelectorField, portField } from './fields.ts'
+import { bmpStationsSchema } from './bmp.ts'
 import type { KubeObject } from './object.ts'
 import { rpkiSchema } from './rpki.ts'
 
@@ -59,6 +60,7 @@ export const bgpInstanceSpecSchema = z.strictObject({
     )
     .optional()
     .describe('What differs on single nodes'),
+  bmpStations: bmpStationsSchema.optional().describe('Monitoring stations that are told what happens'),
   rpki: rpkiSchema.optional().describe('Caches to learn validated route origins from (RFC 6811)'),
 })
 
