@@ -1,0 +1,90 @@
+/** Herald in loxilb's place beside Calico's BIRD, run from the file that loxilb's guide writes for GoBGP. */
+import assert from 'node:assert/strict'
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { getJson } from '#api/contract/client.ts'
+import { listSchema, peerRowSchema, type PeerRow } from '#api/contract/contract.ts'
+import type { RunningLab } from '#lab/lab.ts'
+import { eventually, throughout } from '../until.testing.ts'
+import { skipReason, startLab } from './lab.testing.ts'
+
+const source = join(import.meta.dirname, 'gobgp-file')
+const skip = skipReason(source)
+
+describe("a router that runs from GoBGP's configuration", { skip }, () => {
+  let lab: RunningLab
+  // A copy, since the test writes into the file.
+  const folder = mkdtempSync(join(tmpdir(), 'herald-gobgp-'))
+  const file = join(folder, 'gobgp_loxilb.yaml')
+  const guide = readFileSync(join(source, 'gobgp_loxilb.yaml'), 'utf8')
+
+  before(async () => {
+    cpSync(source, folder, { recursive: true })
+    lab = await startLab(folder)
+  })
+  after(async () => {
+    await lab.down()
+    rmSync(folder, { recursive: true })
+  })
+
+  async function peers(): Promise<Map<string, PeerRow>> {
+    const server = `unix:${join(lab.folder, 'loxilb', 'api.sock')}`
+    const answer = await getJson(server, '/v1/peers', listSchema(peerRowSchema))
+    assert.ok(answer.ok)
+    return new Map(answer.value.items.map((row) => [row.address, row]))
+  }
+
+  async function established(...addresses: string[]): Promise<Map<string, PeerRow>> {
+    return eventually(`sessions with ${addresses.join(', ')}`, async () => {
+      const rows = await peers()
+      for (const address of addresses) assert.equal(rows.get(address)?.state, 'established', address)
+      return rows
+    })
+  }
+
+  test('has the sessions of the guide, and passes routes from the cluster on to the outside', async () => {
+    await established('192.168.57.101', '192.168.20.55')
+    await eventually('the route of the cluster is outside', async () => {
+      const rib = await lab.routers.get('outside')!.ask('global', 'rib')
+      assert.match(rib, /10\.233\.71\.0\/26 +192\.168\.20\.4 +65002 64512/)
+    })
+    const seen = await lab.routers.get('loxilb')!.ask('routes')
+    assert.match(seen, /10\.233\.71\.0\/26 +192\.168\.57\.101/)
+  })
+
+  test('takes a change of the file up, and keeps the session that it does not concern', async () => {
+    const before = await established('192.168.57.101', '192.168.20.55')
+    writeFileSync(
+      file,
+      guide.replace(/192\.168\.20\.55\s+peer-as: 64001/, "'fd57::101'\n      peer-as: 64512"),
+    )
+    const rows = await established('192.168.57.101', 'fd57::101')
+    assert.deepEqual([...rows.keys()].toSorted(), ['192.168.57.101', 'fd57::101'])
+    assert.equal(rows.get('192.168.57.101')?.since, before.get('192.168.57.101')?.since)
+    await eventually('the IPv6 route is there', async () => {
+      const seen = await lab.routers.get('loxilb')!.ask('routes', 'available', 'ipv6')
+      assert.match(seen, /fd10::\/64 +fd57::101/)
+    })
+    await eventually('GoBGP has lost its session', async () => {
+      const neighbors = await lab.routers.get('outside')!.ask('neighbor')
+      assert.doesNotMatch(neighbors, /Establ/)
+    })
+  })
+
+  test('goes on with what it had when the file is not valid, and recovers', async () => {
+    writeFileSync(file, guide)
+    const before = await established('192.168.57.101', '192.168.20.55')
+    writeFileSync(file, guide.replace('peer-as', 'peer-asn'))
+    for (const process of lab.routers.get('loxilb')!.processes) process.kill('SIGHUP')
+    await throughout(300, async () => void (await established('192.168.57.101', '192.168.20.55')))
+    writeFileSync(file, guide)
+    await eventually('the route is outside again', async () => {
+      const rib = await lab.routers.get('outside')!.ask('global', 'rib')
+      assert.match(rib, /10\.233\.71\.0\/26 +192\.168\.20\.4/)
+    })
+    const rows = await peers()
+    for (const [address, row] of rows) assert.equal(row.since, before.get(address)?.since, address)
+  })
+})
