@@ -53,13 +53,13 @@ export async function runRouter(options: RouterOptions, signal: AbortSignal): Pr
   const clock = options.clock ?? systemClock
   const tcp = options.tcp ?? linuxTcp()
   const bgpLog = new BgpLog(log, () => clock.now())
-  const marker = socket === undefined ? undefined : await markRun(systemFiles, `${socket}.running`)
+  const restarted = socket !== undefined && (await markRun(systemFiles, `${socket}.running`))
   const loop = new SpeakerLoop({
     config: {
       node,
       dialects: [],
       seed: options.seed ?? Math.floor(Math.random() * 2 ** 32),
-      restarted: marker?.restarted ?? false,
+      restarted,
     },
     tcp,
     clock,
@@ -118,7 +118,6 @@ export async function runRouter(options: RouterOptions, signal: AbortSignal): Pr
     log.info('router stops', { node })
     beside.stop()
     await loop.stop()
-    await marker?.release()
   } finally {
     process.off('SIGHUP', onHangup)
     for (const watcher of watchers) watcher.close()

@@ -1,20 +1,13 @@
 /**
- * Whether the last run on this machine ended without a word: a file that stands while a daemon runs, beside its socket, in
- * a folder that does not outlive the kernel. What the kernel forwards by survived such an end, so the speaker restarts
- * gracefully (RFC 4724 §4.1).
+ * Whether this machine ran the same daemon before: a file beside its socket, in a folder that does not outlive the kernel.
+ * What the kernel forwards by survived the end of that run, whether it was killed or left its neighbours without a word, so
+ * the speaker restarts gracefully (RFC 4724 §4.1).
  */
 import type { Files } from '#host/files.ts'
 
-export interface RunMarker {
-  /** The run before this one was killed or crashed. */
-  restarted: boolean
-  /** To be called at an end that neighbours were told of. */
-  release(): Promise<void>
-}
-
-/** `path` is one daemon's own. */
-export async function markRun(files: Files, path: string): Promise<RunMarker> {
+/** Marks this run; true: there was one before. `path` is one daemon's own. */
+export async function markRun(files: Files, path: string): Promise<boolean> {
   const restarted = (await files.read(path)) !== undefined
   await files.write(path, `${process.pid}\n`)
-  return { restarted, release: () => files.remove(path) }
+  return restarted
 }

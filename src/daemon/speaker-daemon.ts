@@ -57,13 +57,13 @@ export async function runSpeaker(options: SpeakerOptions, signal: AbortSignal): 
   const tcp = options.tcp ?? linuxTcp()
   const bgpLog = new BgpLog(log, () => clock.now())
   let nodeObject: Node | undefined
-  const marker = socket === undefined ? undefined : await markRun(systemFiles, `${socket}.running`)
+  const restarted = socket !== undefined && (await markRun(systemFiles, `${socket}.running`))
   const loop = new SpeakerLoop({
     config: {
       node,
       dialects,
       seed: options.seed ?? Math.floor(Math.random() * 2 ** 32),
-      restarted: marker?.restarted ?? false,
+      restarted,
     },
     tcp,
     clock,
@@ -120,7 +120,6 @@ export async function runSpeaker(options: SpeakerOptions, signal: AbortSignal): 
     source.stop()
     beside.stop()
     await loop.stop()
-    await marker?.release()
     await writer.stop()
   } finally {
     source.stop()

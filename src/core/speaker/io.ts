@@ -13,8 +13,8 @@ export interface SpeakerConfig {
   /** For jitter. */
   seed: number
   /**
-   * The process before this one ended without a word, and the machine went on forwarding: the instances of the first plan
-   * restart gracefully (RFC 4724 §4.1). Absent: false.
+   * There was a process before this one, and the machine went on forwarding: the instances of the first plan restart
+   * gracefully (RFC 4724 §4.1). Absent: false.
    */
   restarted?: boolean
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { hex } from '#core/lib/bytes.ts'
 import { address } from '#core/net/address.ts'
 import type { KubeObject } from '#core/schema/object.ts'
 import { emptySnapshot, type Snapshot } from '#core/schema/snapshot.ts'
@@ -41,7 +42,10 @@ const peer = (name: string, remote: string, spec: object = {}) =>
   native('BGPPeer', name, { address: remote, asn: 65002, ...spec })
 
 class Bench {
-  readonly speaker = new Speaker({ node: 'a', dialects: [], seed: 1 })
+  readonly speaker: Speaker
+  constructor(restarted = false) {
+    this.speaker = new Speaker({ node: 'a', dialects: [], seed: 1, restarted })
+  }
   now = 1_000
 
   give(input: SpeakerInput): SpeakerOutput[] {
@@ -82,6 +86,33 @@ for (const { version, local, remote, other } of versions) {
       const bench = new Bench()
       bench.show(instance('one', { listenPort: 179 }), peer('tor', remote))
       assert.deepEqual(bench.show(peer('tor', remote), instance('one', { listenPort: 179 })), [])
+    })
+
+    test('restarts gracefully what the first snapshot has, and nothing else (RFC 4724 §4.1)', () => {
+      for (const { restarted, bits } of [
+        { restarted: true, bits: ['c078', '4078'] },
+        { restarted: false, bits: ['4078', '4078'] },
+      ]) {
+        const bench = new Bench(restarted)
+        const gracefulRestart = { enabled: true, restartSeconds: 120 }
+        const before = [instance('one'), peer('tor', remote, { instances: ['one'], gracefulRestart })]
+        const outputs = bench.show(...before)
+        outputs.push(
+          ...bench.show(
+            ...before,
+            instance('two', { asn: 65003 }),
+            peer('other', other, { instances: ['two'], gracefulRestart }),
+          ),
+        )
+        const opens = of(outputs, 'dial').flatMap(({ connection }) =>
+          of(bench.give({ kind: 'dialed', connection, ends }), 'send').map(({ bytes }) => hex(bytes)),
+        )
+        // The capability's code, length, and flags with restart time: R and N bits.
+        assert.deepEqual(
+          opens.map((open) => /400a(.{4})00010180|400a(.{4})00010100/.exec(open)?.slice(1).join('')),
+          bits,
+        )
+      }
     })
 
     test('gives connections numbers that no other instance has, and inputs to the instance that they are for', () => {

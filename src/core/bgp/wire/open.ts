@@ -89,7 +89,7 @@ function decodeParameters(
   let length = reader.u8()
   let extended = false
   // RFC 9072 §2: decided by the type that follows, whatever the length says (it should be 255).
-  if (length > 0 && reader.bytes[reader.offset] === extendedParameters && length === extendedParameters) {
+  if (length > 0 && reader.bytes[reader.offset] === extendedParameters) {
     reader.u8()
     length = reader.u16()
     extended = true

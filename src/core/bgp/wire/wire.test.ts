@@ -82,6 +82,7 @@ test('reads capabilities one per parameter, several in one, and with extended le
   for (const parameters of [
     '10 02 06 01 04 0001 00 01 02 06 41 04 fa56ea01',
     '0e 02 0c 01 04 0001 00 01 41 04 fa56ea01',
+    '07 ff 000f 02 000c 01 04 0001 00 01 41 04 fa56ea01',
     'ff ff 000f 02 000c 01 04 0001 00 01 41 04 fa56ea01',
   ]) {
     const result = decodeMessage(message(1, bytes('04 5ba0 005a 0a000001', parameters)), unnegotiated)
