@@ -319,3 +319,16 @@ for (const { name, set, expected } of actions) {
     ])
   })
 }
+
+test('a policy that cannot be used is a problem that names the field', () => {
+  const match = { asPath: { entries: [{ regex: '_{999}' }] } }
+  const made = planOf(
+    peer({ importPolicies: ['a'] }),
+    policy('a', { statements: [{ then: 'next' }, { match }] }),
+  )
+  assert.deepEqual(
+    made.problems.map(({ rule, object, field }) => [rule, object?.name, field]),
+    [['InvalidValue', 'a', 'spec.statements[1].match.asPath']],
+  )
+  assert.match(made.problems[0]!.message, /so no route passes this policy$/)
+})

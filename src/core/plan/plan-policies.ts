@@ -1,4 +1,5 @@
 /** RoutePolicies as the speaker has them: named sets put in their places, texts read, and the chains of each neighbour. */
+import { policyFaults } from '#core/bgp/policy/policies.ts'
 import type { PolicyChain, PolicyMatch, PolicyStatement, RoutePolicy } from '#core/bgp/policy/policy.ts'
 import type {
   AsPathPattern,
@@ -76,13 +77,30 @@ export function policyChains(
   }
 }
 
-/** What these chains name, in the order of names. In place of one that does not exist stands one that rejects and says so. */
-export function policiesOf(set: NativeSet, chains: readonly (PolicyChain | undefined)[]): RoutePolicy[] {
+/**
+ * What these chains name, in the order of names. In place of one that does not exist stands one that rejects and says so;
+ * of one that cannot be used, which lets nothing pass either, the problems say why.
+ */
+export function policiesOf(
+  set: NativeSet,
+  chains: readonly (PolicyChain | undefined)[],
+): { policies: RoutePolicy[]; problems: Problem[] } {
   const names = [...new Set(chains.flatMap((chain) => chain?.policies ?? []))].toSorted(compareText)
-  return names.map((name) => {
+  const problems: Problem[] = []
+  const policies = names.map((name) => {
     const found = set.policies.find(({ resource }) => resource.metadata.name === name)
-    return found === undefined ? missingPolicy(name) : policyOf(found.resource)
+    if (found === undefined) return missingPolicy(name)
+    const policy = policyOf(found.resource)
+    for (const { statement, field, message } of policyFaults(policy)) {
+      problems.push({
+        rule: 'InvalidValue',
+        message: `${message}, so no route passes this policy`,
+        ...sourceOf(found, `spec.statements[${statement - 1}].${field}`),
+      })
+    }
+    return policy
   })
+  return { policies, problems }
 }
 
 function isKnown({ policies }: NativeSet, name: string): boolean {

@@ -1,6 +1,6 @@
 /** `RoutePolicy` (herald.dev/v1alpha1): what is done with routes that come in from neighbours or go out to them. */
 import { z } from 'zod'
-import { messageOf } from '#core/lib/error.ts'
+import { compileRegex } from '#core/lib/regex.ts'
 import { addressBits, parseAddress } from '#core/net/address.ts'
 import { parseCommunity, parseLargeCommunity } from '#core/net/community.ts'
 import { parseExtendedCommunity } from '#core/net/extended-community.ts'
@@ -44,19 +44,11 @@ const regexField = z
   .min(1)
   .max(regexLengthMax)
   .superRefine((source, context) => {
-    const mistake = regexMistake(source)
-    if (mistake === undefined) return
-    const message = `"${source}" is not a regular expression: ${mistake}`
+    const compiled = compileRegex(source)
+    if (compiled.ok) return
+    const message = `"${source}" is not a regular expression: ${compiled.error}`
     context.addIssue({ code: 'custom', message, params: { hint: 'put a backslash before what is literal' } })
   })
-
-function regexMistake(source: string): string | undefined {
-  try {
-    return void RegExp(source)
-  } catch (error) {
-    return messageOf(error)
-  }
-}
 
 const prefixEntrySchema = z
   .strictObject({
@@ -105,7 +97,10 @@ const asPathEntrySchema = z
 function textsOf<T extends z.ZodType>(text: T) {
   return {
     entries: z.array(text).optional(),
-    regexes: z.array(regexField).optional().describe('Over the whole text as tables show it'),
+    regexes: z
+      .array(regexField)
+      .optional()
+      .describe('Over the text as tables show it, or as plain numbers; ^ and $ are its ends'),
   }
 }
 

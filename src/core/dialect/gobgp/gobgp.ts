@@ -35,7 +35,17 @@ export function gobgpResources(file: GobgpFile): NativeSet {
 /** GoBGP's own defaults. */
 const defaultPort = 179
 const rpkiPort = 323
+const bmpPort = 11019
 const manyPaths = 255
+
+/** What a BMP station is told, in GoBGP's words. */
+const views = {
+  'pre-policy': ['pre'],
+  'post-policy': ['post'],
+  both: ['pre', 'post'],
+  'local-rib': ['locRib'],
+  all: ['pre', 'post', 'locRib'],
+} as const
 
 function instanceOf(file: GobgpFile, problems: Problem[]): Derived<BGPInstance> {
   const { global } = file.spec
@@ -48,6 +58,12 @@ function instanceOf(file: GobgpFile, problems: Problem[]): Derived<BGPInstance> 
     address: config.address,
     port: config.port || rpkiPort,
     preference: i + 1,
+  }))
+  const stations = (file.spec['bmp-servers'] ?? []).map(({ config }) => ({
+    address: config.address,
+    port: config.port || bmpPort,
+    views: [...views[config['route-monitoring-policy'] ?? 'pre-policy']],
+    ...(config['statistics-timeout'] && { statisticsSeconds: config['statistics-timeout'] }),
   }))
   const spec: BGPInstanceSpec = {
     asn: as,
@@ -68,6 +84,7 @@ function instanceOf(file: GobgpFile, problems: Problem[]): Derived<BGPInstance> 
       },
     }),
     ...(caches.length > 0 && { rpki: { caches } }),
+    ...(stations.length > 0 && { bmpStations: stations }),
     ...(global['route-selection-options']?.config?.['always-compare-med'] === true && {
       alwaysCompareMed: true,
     }),
@@ -87,6 +104,7 @@ function instanceOf(file: GobgpFile, problems: Problem[]): Derived<BGPInstance> 
       'spec.listenPort': 'global.config.port',
       'spec.nodeSelector': 'global',
       'spec.rpki': 'rpki-servers',
+      'spec.bmpStations': 'bmp-servers',
     },
   }
 }

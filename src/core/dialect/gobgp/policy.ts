@@ -173,7 +173,7 @@ function comparison({
 function textsOf(list: readonly string[], isText: (text: string) => boolean) {
   return {
     entries: list.filter(isText),
-    regexes: list.filter((text) => !isText(text)).map((source) => `.*(?:${source}).*`),
+    regexes: list.filter((text) => !isText(text)),
   }
 }
 

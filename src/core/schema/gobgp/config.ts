@@ -265,8 +265,31 @@ export const gobgpConfigSchema = z.strictObject({
         ...state,
       }),
     )
+    .max(16)
     .optional(),
-  'bmp-servers': unsupported('routes are not exported to BMP stations'),
+  'bmp-servers': z
+    .array(
+      z.strictObject({
+        config: z.strictObject({
+          address: addressField,
+          port: portField.optional(),
+          'route-monitoring-policy': choiceField([
+            'pre-policy',
+            'post-policy',
+            'both',
+            'local-rib',
+            'all',
+          ]).optional(),
+          'statistics-timeout': numberField(0, 86400).optional(),
+          'route-mirroring-enabled': unsupported('messages are not mirrored'),
+          'sys-name': unsupported('the station is told the name of the host'),
+          'sys-descr': unsupported('the station is told the name of the program'),
+        }),
+        ...state,
+      }),
+    )
+    .max(16)
+    .optional(),
   'mrt-dump': unsupported('routes are not dumped'),
   zebra: unsupported(noForwarding),
   collector: unsupported('there is no collector'),

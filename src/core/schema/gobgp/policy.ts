@@ -1,6 +1,6 @@
 /** Defined sets and policies of GoBGP's configuration file. */
 import { z } from 'zod'
-import { messageOf } from '#core/lib/error.ts'
+import { compileRegex } from '#core/lib/regex.ts'
 import type { Result } from '#core/lib/result.ts'
 import { parseAddress } from '#core/net/address.ts'
 import { parseCommunity, parseLargeCommunity } from '#core/net/community.ts'
@@ -14,20 +14,12 @@ const names = z.array(wordField).optional()
 function patternsField(parse?: (text: string) => Result<unknown>) {
   const item = wordField.superRefine((text, context) => {
     if (parse?.(text).ok === true) return
-    const mistake = regexMistake(text)
-    if (mistake === undefined) return
-    const message = `"${text}" is not a regular expression: ${mistake}`
+    const compiled = compileRegex(text)
+    if (compiled.ok) return
+    const message = `"${text}" is not a regular expression: ${compiled.error}`
     context.addIssue({ code: 'custom', message, params: { hint: 'put a backslash before what is literal' } })
   })
   return z.array(item).optional()
-}
-
-function regexMistake(source: string): string | undefined {
-  try {
-    return void RegExp(source)
-  } catch (error) {
-    return messageOf(error)
-  }
 }
 
 /** GoBGP's words for the kind before the first colon are in any case, and `soo` is another name of `ro`. */
@@ -51,7 +43,7 @@ function refuseBadCommunities(
 ): void {
   for (const [i, text] of list.entries()) {
     const parsed = parse(text)
-    if (parsed.ok || (options === 'remove' && regexMistake(text) === undefined)) continue
+    if (parsed.ok || (options === 'remove' && compileRegex(text).ok)) continue
     context.addIssue({ code: 'custom', path: [path, 'communities-list', i], message: parsed.error })
   }
 }
