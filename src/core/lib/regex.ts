@@ -1,7 +1,8 @@
 /**
  * Regular expressions that users write, matched in time proportional to text times expression whatever both are: no
- * backtracking, so neither a careless expression nor a hostile text can hold the process up (Thompson's construction, as in
- * Pike's VM without captures). They mean what they mean in JavaScript without flags.
+ * backtracking, so neither a careless expression nor a hostile text can hold the process up. All ways through the expression
+ * are followed at once (Thompson's construction), and the sets of places that were reached are remembered with where each
+ * character leads from them, so that the next text mostly looks steps up. They mean what they mean in JavaScript without flags.
  *
  * It has literals, `.`, classes, `\d \w \s \b` and their opposites, groups, `|`, `* + ? {n,m}` (also lazy, which is the same
  * for a test), `^` and `$`. It has no backreferences and no lookaround.
@@ -26,7 +27,11 @@ export function compileRegex(source: string): Result<Regex> {
   const program: Instruction[] = []
   if (!emit(program, tree) || program.length >= programMax) return err('it is too large: repeat less')
   program.push({ kind: 'match' })
-  return ok({ test: (text) => run(program, text) })
+  // What is around the place counts for borders of words, so nothing can be remembered.
+  if (program.some((each) => each.kind === 'assertion' && isAboutWords(each.name)))
+    return ok({ test: (text) => run(program, text) })
+  const automaton = new Automaton(program)
+  return ok({ test: (text) => automaton.test(text) })
 }
 
 type Node =
@@ -35,7 +40,7 @@ type Node =
   | { kind: 'sequence' | 'alternatives'; parts: Node[] }
   | { kind: 'repeat'; part: Node; min: number; max: number }
 
-type Assertion = 'start' | 'end' | 'border' | 'noBorder'
+type Assertion = 'start' | 'end' | 'border' | 'notBorder'
 
 interface CharacterSet {
   /** Code units, both ends included. */
@@ -149,7 +154,7 @@ class Parser {
         return { kind: 'assertion', name: 'end' }
       case '\\':
         if (this.#takes('b')) return { kind: 'assertion', name: 'border' }
-        if (this.#takes('B')) return { kind: 'assertion', name: 'noBorder' }
+        if (this.#takes('B')) return { kind: 'assertion', name: 'notBorder' }
         return { kind: 'characters', set: this.#escape() }
       case '*':
       case '+':
@@ -327,7 +332,93 @@ function fork(program: Instruction[]): Extract<Instruction, { kind: 'split' }> {
   return split
 }
 
-/** Follows all ways through the program at once, one character after another. */
+/** Places that were reached together, before a character. */
+interface Places {
+  /** Instructions that take a character. */
+  characters: number[]
+  /** The expression has matched. */
+  matched: boolean
+  /** It has, if the text ends here. */
+  matchedAtEnd: boolean
+  /** By code unit below {@link remembered}. */
+  next: (Places | undefined)[]
+}
+
+/** Code units whose steps are remembered. */
+const remembered = 128
+/** Most sets of places that are remembered at a time: some hundred kilobytes. */
+const placesMax = 500
+
+/** For programs whose assertions are of the text's start and end alone. */
+class Automaton {
+  readonly #program: readonly Instruction[]
+  readonly #start: Places
+  readonly #known = new Map<string, Places>()
+
+  constructor(program: readonly Instruction[]) {
+    this.#program = program
+    this.#start = this.#places([0], true)
+  }
+
+  test(text: string): boolean {
+    let places = this.#start
+    for (let at = 0; at < text.length; at++) {
+      if (places.matched) return true
+      const code = text.charCodeAt(at)
+      const known = code < remembered ? places.next[code] : undefined
+      places = known ?? this.#step(places, code)
+    }
+    return places.matched || places.matchedAtEnd
+  }
+
+  #step(from: Places, code: number): Places {
+    const reached = from.characters.filter((state) => {
+      const instruction = this.#program[state]!
+      return instruction.kind === 'characters' && contains(instruction.set, code)
+    })
+    // It may begin anywhere, so the start is among the places at every character.
+    const seeds = [0, ...reached.map((state) => state + 1)]
+    const key = seeds.join()
+    let places = this.#known.get(key)
+    if (places === undefined) {
+      if (this.#known.size >= placesMax) this.#forget()
+      this.#known.set(key, (places = this.#places(seeds, false)))
+    }
+    if (code < remembered) from.next[code] = places
+    return places
+  }
+
+  #forget(): void {
+    this.#start.next = []
+    for (const places of this.#known.values()) places.next = []
+    this.#known.clear()
+  }
+
+  #places(seeds: readonly number[], atStart: boolean): Places {
+    const here = this.#reach(seeds, atStart, false)
+    const characters = here.filter((state) => this.#program[state]!.kind === 'characters')
+    const matches = (states: readonly number[]) => states.includes(this.#program.length - 1)
+    const matched = matches(here)
+    return { characters, matched, matchedAtEnd: matches(this.#reach(seeds, atStart, true)), next: [] }
+  }
+
+  /** What can be reached without a character. */
+  #reach(seeds: readonly number[], atStart: boolean, atEnd: boolean): number[] {
+    const reached = new Set<number>()
+    const pending = [...seeds]
+    for (let state = pending.pop(); state !== undefined; state = pending.pop()) {
+      if (reached.has(state)) continue
+      reached.add(state)
+      const instruction = this.#program[state]!
+      if (instruction.kind === 'split') pending.push(instruction.second, instruction.first)
+      else if (instruction.kind === 'assertion' && (instruction.name === 'start' ? atStart : atEnd))
+        pending.push(state + 1)
+    }
+    return [...reached].sort((a, b) => a - b)
+  }
+}
+
+/** Follows all ways through the program at once, one character after another, remembering nothing. */
 function run(program: readonly Instruction[], text: string): boolean {
   const marks = new Int32Array(program.length).fill(-1)
   let states: number[] = []
@@ -375,6 +466,10 @@ function holds(name: Assertion, text: string, at: number): boolean {
   if (name === 'end') return at === text.length
   const border = isWord(text.charCodeAt(at - 1)) !== isWord(text.charCodeAt(at))
   return border === (name === 'border')
+}
+
+function isAboutWords(name: Assertion): boolean {
+  return name === 'border' || name === 'notBorder'
 }
 
 function isWord(code: number): boolean {

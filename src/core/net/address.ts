@@ -42,7 +42,8 @@ export function urlHost(host: string): string {
 
 /** 4 or 16 bytes, network order. */
 export function addressBytes(address: Address): Uint8Array {
-  const bytes = address.includes(':') ? parseIpv6(address) : parseIpv4(address)
+  if (!address.includes(':')) return canonicalIpv4(address)
+  const bytes = parseIpv6(address)
   assert(bytes !== undefined, `not an address: ${address}`)
   return bytes
 }
@@ -90,6 +91,24 @@ export function isLinkLocal(address: Address): boolean {
   if (!address.includes(':')) return false
   const bytes = addressBytes(address)
   return bytes[0] === 0xfe && (bytes[1]! & 0xc0) === 0x80
+}
+
+/** Of an address, which is known to be well-formed: tables of hundreds of thousands of prefixes come through here. */
+function canonicalIpv4(address: Address): Uint8Array {
+  const bytes = new Uint8Array(4)
+  let octet = 0
+  let at = 0
+  for (let i = 0; i < address.length; i++) {
+    const code = address.charCodeAt(i)
+    if (code !== 46) octet = 10 * octet + code - 48
+    else {
+      bytes[at++] = octet
+      octet = 0
+    }
+  }
+  assert(at === 3, `not an address: ${address}`)
+  bytes[3] = octet
+  return bytes
 }
 
 function parseIpv4(text: string): Uint8Array | undefined {

@@ -27,7 +27,7 @@ function compilePattern(pattern: AsPathPattern, fault: (message: string) => void
   switch (pattern.kind) {
     case 'regex': {
       const compiled = compileRegex(withBorders(pattern.source))
-      if (compiled.ok) return (path) => compiled.value.test(asPathText(path))
+      if (compiled.ok) return (path) => compiled.value.test(textOf(path))
       fault(`"${pattern.source}" is not a regular expression: ${compiled.error}`)
       return () => false
     }
@@ -41,6 +41,15 @@ function compilePattern(pattern: AsPathPattern, fault: (message: string) => void
     case 'contains':
       return (path) => path.some(({ asns }) => asns.some((asn) => pattern.asns.includes(asn)))
   }
+}
+
+/** Several expressions ask about one path after another. */
+const texts = new WeakMap<readonly AsPathSegment[], string>()
+
+function textOf(path: readonly AsPathSegment[]): string {
+  let text = texts.get(path)
+  if (text === undefined) texts.set(path, (text = asPathText(path)))
+  return text
 }
 
 /** What routers write as `_` is either end of the path or what stands between AS numbers. */

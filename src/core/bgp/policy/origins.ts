@@ -22,11 +22,17 @@ export interface OriginChange {
 /** `maxLength · 2³² + asn`. */
 type Payload = number
 
+/**
+ *     trie of prefixes → first payload → next payload of the same prefix → … → 0
+ *
+ * 12 bytes per payload beside the trie. Payload 0 is none; `next` of a free one is the next free one.
+ */
 export class ValidatedOrigins {
   readonly #tries = newTries()
-  /** By value in the tries; never empty where a trie points to it. */
-  readonly #payloads: Payload[][] = [[]]
-  readonly #free: number[] = []
+  #payloads = new Float64Array(16)
+  #next = new Int32Array(16)
+  #top = 1
+  #free = 0
   #size = 0
 
   /** Number of payloads. */
@@ -36,17 +42,21 @@ export class ValidatedOrigins {
 
   /** First takes out, then adds. Payloads that are no prefix's (`maxLength` below its length) match nothing and are ignored. */
   apply(added: readonly RoaPayload[], removed: readonly RoaPayload[]): OriginChange {
-    const changed = newTries()
+    // All that came into an empty table is all that is in it.
+    const changed = this.#size === 0 ? this.#tries : newTries()
     const touched = new Set<Family>()
-    for (const [payloads, change] of [
-      [removed, (nlri: Uint8Array, family: Family, payload: Payload) => this.#remove(nlri, family, payload)],
-      [added, (nlri: Uint8Array, family: Family, payload: Payload) => this.#add(nlri, family, payload)],
-    ] as const)
-      for (const { prefix, maxLength, asn } of payloads) {
+    for (const { list, adds } of [
+      { list: removed, adds: false },
+      { list: added, adds: true },
+    ])
+      for (const { prefix, maxLength, asn } of list) {
         const family = familyOfPrefix(prefix)
         const nlri = encodePrefix(prefix)
-        if (maxLength < nlri[0]! || !change(nlri, family, maxLength * 0x1_0000_0000 + asn)) continue
-        changed[family].set(nlri, 0, 1)
+        const payload = maxLength * 0x1_0000_0000 + asn
+        if (maxLength < nlri[0]!) continue
+        const news = adds ? this.#add(nlri, family, payload) : this.#remove(nlri, family, payload)
+        if (!news) continue
+        if (changed !== this.#tries) changed[family].set(nlri, 0, 1)
         touched.add(family)
       }
     return {
@@ -59,39 +69,58 @@ export class ValidatedOrigins {
   state(family: Family, nlri: Uint8Array, at: number, originAsn: number): OriginState {
     const length = nlri[at]!
     let covered = false
-    const valid = this.#tries[family].eachCovering(nlri, at, (value) => {
+    const valid = this.#tries[family].eachCovering(nlri, at, (first) => {
       covered = true
       // RFC 6811 §2: AS 0 is nobody's (RFC 6483 §4), and neither is a path that does not end in one AS.
-      return originAsn !== 0 && this.#payloads[value]!.some((payload) => allows(payload, length, originAsn))
+      if (originAsn === 0) return false
+      for (let each = first; each !== 0; each = this.#next[each]!)
+        if (allows(this.#payloads[each]!, length, originAsn)) return true
+      return false
     })
     if (valid) return 'valid'
     return covered ? 'invalid' : 'notFound'
   }
 
   #add(nlri: Uint8Array, family: Family, payload: Payload): boolean {
-    let value = this.#tries[family].get(nlri, 0)
-    if (value === 0) {
-      value = this.#free.pop() ?? this.#payloads.length
-      this.#payloads[value] = []
-      this.#tries[family].set(nlri, 0, value)
+    const first = this.#tries[family].get(nlri, 0)
+    for (let each = first; each !== 0; each = this.#next[each]!)
+      if (this.#payloads[each] === payload) return false
+    let made = this.#free
+    if (made !== 0) this.#free = this.#next[made]!
+    else {
+      if (this.#top === this.#next.length) this.#grow()
+      made = this.#top++
     }
-    const payloads = this.#payloads[value]!
-    if (payloads.includes(payload)) return false
-    payloads.push(payload)
+    this.#payloads[made] = payload
+    this.#next[made] = first
+    this.#tries[family].set(nlri, 0, made)
     this.#size++
     return true
   }
 
+  #grow(): void {
+    const payloads = new Float64Array(2 * this.#payloads.length)
+    payloads.set(this.#payloads)
+    this.#payloads = payloads
+    const next = new Int32Array(2 * this.#next.length)
+    next.set(this.#next)
+    this.#next = next
+  }
+
   #remove(nlri: Uint8Array, family: Family, payload: Payload): boolean {
-    const value = this.#tries[family].get(nlri, 0)
-    const payloads = this.#payloads[value]!
-    const index = payloads.indexOf(payload)
-    if (index < 0) return false
-    payloads.splice(index, 1)
+    let before = 0
+    let each = this.#tries[family].get(nlri, 0)
+    while (each !== 0 && this.#payloads[each] !== payload) {
+      before = each
+      each = this.#next[each]!
+    }
+    if (each === 0) return false
+    const after = this.#next[each]!
+    if (before === 0) this.#tries[family].set(nlri, 0, after)
+    else this.#next[before] = after
+    this.#next[each] = this.#free
+    this.#free = each
     this.#size--
-    if (payloads.length > 0) return true
-    this.#tries[family].set(nlri, 0, 0)
-    this.#free.push(value)
     return true
   }
 }
