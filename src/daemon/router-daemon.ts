@@ -11,6 +11,7 @@ import type { Tcp } from '#core/net/tcp.ts'
 import type { Snapshot } from '#core/schema/snapshot.ts'
 import { systemClock } from '#host/clock.ts'
 import { systemFiles } from '#host/files.ts'
+import { linuxDiscovery } from '#host/neighbour-discovery.ts'
 import { linuxTcp } from '#host/tcp-linux.ts'
 import { Beside } from './beside.ts'
 import { BgpLog } from './bgp-log.ts'
@@ -62,6 +63,7 @@ export async function runRouter(options: RouterOptions, signal: AbortSignal): Pr
       restarted,
     },
     tcp,
+    ...(options.tcp === undefined ? { discovery: linuxDiscovery() } : {}),
     clock,
     ...(options.listenAddresses === undefined ? {} : { listenAddresses: options.listenAddresses }),
     event: (instance, event) => bgpLog.write(instance, event),

@@ -11,6 +11,7 @@ import type { Node } from '#core/schema/kubernetes.ts'
 import type { OwnerReference } from '#core/schema/object.ts'
 import { systemClock } from '#host/clock.ts'
 import { systemFiles } from '#host/files.ts'
+import { linuxDiscovery } from '#host/neighbour-discovery.ts'
 import { linuxTcp } from '#host/tcp-linux.ts'
 import type { ClusterAccess } from '#kube/client/access.ts'
 import { KubeClient } from '#kube/client/client.ts'
@@ -66,6 +67,7 @@ export async function runSpeaker(options: SpeakerOptions, signal: AbortSignal): 
       restarted,
     },
     tcp,
+    ...(options.tcp === undefined ? { discovery: linuxDiscovery() } : {}),
     clock,
     ...(options.listenAddresses === undefined ? {} : { listenAddresses: options.listenAddresses }),
     event: (instance, event) => bgpLog.write(instance, event),

@@ -6,6 +6,7 @@ import type { BgpEvent, ConnectionId } from '#core/bgp/io.ts'
 import type { Tap } from '#core/bgp/tap.ts'
 import type { Clock } from '#core/lib/clock.ts'
 import type { Address } from '#core/net/address.ts'
+import type { NeighbourDiscovery } from '#core/net/neighbour-discovery.ts'
 import type { ConnectionHandlers, Tcp, TcpConnection, TcpListener } from '#core/net/tcp.ts'
 import type { SpeakerConfig, SpeakerInput, SpeakerOutput } from '#core/speaker/io.ts'
 import type { Listen } from '#core/speaker/listen.ts'
@@ -15,6 +16,8 @@ export interface SpeakerLoopOptions {
   config: SpeakerConfig
   tcp: Tcp
   clock: Clock
+  /** Finds neighbours that are known by their interface alone; absent: they stay unknown. */
+  discovery?: NeighbourDiscovery
   /** Accept connections on these addresses only; absent: on all. */
   listenAddresses?: Address[]
   /** Every event of every instance, as it happens. */
@@ -54,6 +57,8 @@ export class SpeakerLoop {
   readonly #options: SpeakerLoopOptions
   readonly #connections = new Map<ConnectionId, TcpConnection>()
   readonly #listening = new Map<string, Listening>()
+  /** By interface. */
+  readonly #watches = new Map<string, { close: () => void }>()
   readonly #closing = new Set<TcpConnection>()
   readonly #queue: SpeakerInput[] = []
   #busy = false
@@ -130,6 +135,8 @@ export class SpeakerLoop {
         return this.#listen(output.instance, output.listen)
       case 'unlisten':
         return this.#unlisten(output.instance)
+      case 'discover':
+        return this.#discover(output.interfaces)
       case 'event':
         return this.#options.event(output.instance, output.event)
       case 'tap':
@@ -217,6 +224,23 @@ export class SpeakerLoop {
     this.#listening.delete(instance)
     listening?.cancelRetry?.()
     listening?.listener?.close()
+  }
+
+  #discover(interfaces: readonly string[]): void {
+    for (const [name, watch] of this.#watches) {
+      if (interfaces.includes(name)) continue
+      watch.close()
+      this.#watches.delete(name)
+    }
+    const { discovery } = this.#options
+    for (const name of interfaces) {
+      if (this.#watches.has(name) || discovery === undefined) continue
+      const watch = discovery.watch(name, {
+        discovered: (address) => this.input({ kind: 'discovered', interface: name, address }),
+        failed: (reason) => this.input({ kind: 'discoveryFailed', interface: name, reason }),
+      })
+      this.#watches.set(name, watch)
+    }
   }
 
   /** An alarm that is set for an earlier time stays: deadlines move on with every message, and few are ever reached. */

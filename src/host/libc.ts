@@ -10,6 +10,7 @@ export interface Libc {
   socket(domain: number, type: number, protocol: number): number
   bind(fd: number, address: Uint8Array): void
   close(fd: number): void
+  sendto(fd: number, bytes: Uint8Array, flags: number, address: Uint8Array): void
   /** Two connected sockets of this machine. */
   socketpair(domain: number, type: number): [number, number]
   /** Makes `to`, which is open, another descriptor of what `from` is. */
@@ -54,6 +55,7 @@ export const AF_INET6 = 10
 export const AF_PACKET = 17
 export const SOCK_STREAM = 1
 export const SOCK_DGRAM = 2
+export const SOCK_RAW = 3
 export const SOCK_NONBLOCK = 0o4000
 export const SOCK_CLOEXEC = 0o2000000
 export const SOL_SOCKET = 1
@@ -64,10 +66,15 @@ export const SO_DETACH_FILTER = 27
 export const IPPROTO_IP = 0
 export const IPPROTO_TCP = 6
 export const IPPROTO_IPV6 = 41
+export const IPPROTO_ICMPV6 = 58
 export const IP_TOS = 1
 export const IP_TTL = 2
 export const IP_MINTTL = 21
 export const IPV6_UNICAST_HOPS = 16
+export const IPV6_MULTICAST_IF = 17
+export const IPV6_MULTICAST_HOPS = 18
+export const IPV6_MULTICAST_LOOP = 19
+export const IPV6_ADD_MEMBERSHIP = 20
 export const IPV6_V6ONLY = 26
 export const IPV6_TCLASS = 67
 export const IPV6_MINHOPCOUNT = 73
@@ -121,6 +128,9 @@ function load(): Libc {
   const bind = bound('int bind(int fd, void *address, uint32_t length)')
   const close = bound('int close(int fd)')
   const fcntl = bound('int fcntl(int fd, int command, int from)')
+  const sendto = bound(
+    'long sendto(int fd, void *bytes, size_t length, int flags, void *address, uint32_t addressLength)',
+  )
   const setsockopt = bound('int setsockopt(int fd, int level, int option, void *value, uint32_t length)')
   koffi.struct('sock_fprog', { len: 'uint16_t', filter: 'uint8_t *' })
   const attach = bound('int setsockopt(int fd, int level, int option, sock_fprog *program, uint32_t length)')
@@ -140,6 +150,8 @@ function load(): Libc {
     replace: (from, to) => void dup3(from, to, SOCK_CLOEXEC),
     bind: (fd, address) => void bind(fd, address, address.length),
     close: (fd) => void close(fd),
+    sendto: (fd, bytes, flags, address) =>
+      void sendto(fd, bytes, bytes.length, flags, address, address.length),
     dup: (fd) => fcntl(fd, F_DUPFD_CLOEXEC, 0),
     setsockopt: (fd, level, option, value) => void setsockopt(fd, level, option, value, value.length),
     attachFilter: (fd, program) => {

@@ -27,11 +27,15 @@ export const bpf = {
 const pass: Instruction = [bpf.done, 0, 0, 0xffff_ffff]
 const drop: Instruction = [bpf.done, 0, 0, 0]
 
+/** A filter of this alone lets nothing in. */
+export const dropAll = drop
+
 /** Operands from here on are offsets in the IP header, wherever the packet begins (SKF_NET_OFF). */
 const networkOffset = 0xfff0_0000
-/** Operand that stands for the packet's type (SKF_AD_OFF + SKF_AD_PKTTYPE), and the type PACKET_HOST. */
+/** Operand that stands for the packet's type (SKF_AD_OFF + SKF_AD_PKTTYPE), and the types PACKET_HOST and PACKET_OUTGOING. */
 const packetType = 0xffff_f004
 const packetToThisHost = 0
+const packetOfThisHost = 4
 const tcpSyn = 2
 
 /**
@@ -80,6 +84,26 @@ export function synFilter(): Instruction[] {
     [bpf.jumpIfEqual, 0, 3, 6],
     [bpf.loadByte, 0, 0, 53],
     [bpf.jumpIfAnyBit, 0, 1, tcpSyn],
+    pass,
+    drop,
+  ]
+}
+
+/** Passes router solicitations and advertisements of others with hop limit 255 (RFC 4861 §6.1), from the IPv6 header on. */
+export function routerMessageFilter(): Instruction[] {
+  return [
+    [bpf.loadWord, 0, 0, packetType],
+    [bpf.jumpIfEqual, 10, 0, packetOfThisHost],
+    [bpf.loadByte, 0, 0, 0],
+    [bpf.and, 0, 0, 0xf0],
+    [bpf.jumpIfEqual, 0, 7, 0x60],
+    // Next header ICMPv6 (58) and hop limit 255 lie side by side.
+    [bpf.loadHalf, 0, 0, 6],
+    [bpf.jumpIfEqual, 0, 5, 0x3aff],
+    [bpf.loadByte, 0, 0, 40],
+    [bpf.jumpIfEqual, 2, 0, 133],
+    [bpf.jumpIfEqual, 1, 0, 134],
+    drop,
     pass,
     drop,
   ]

@@ -10,7 +10,12 @@ import {
   IPPROTO_IP,
   IPPROTO_IPV6,
   IPPROTO_TCP,
+  IPPROTO_ICMPV6,
+  IPV6_ADD_MEMBERSHIP,
   IPV6_MINHOPCOUNT,
+  IPV6_MULTICAST_HOPS,
+  IPV6_MULTICAST_IF,
+  IPV6_MULTICAST_LOOP,
   IPV6_TCLASS,
   IPV6_UNICAST_HOPS,
   IPV6_V6ONLY,
@@ -19,6 +24,7 @@ import {
   SO_REUSEADDR,
   SOCK_CLOEXEC,
   SOCK_NONBLOCK,
+  SOCK_RAW,
   SOCK_STREAM,
   SOL_SOCKET,
   SystemError,
@@ -28,7 +34,7 @@ import {
   TCP_MD5SIG_EXT,
   libc,
 } from './libc.ts'
-import { assembled, type Instruction } from './packet-filter.ts'
+import { assembled, dropAll, type Instruction } from './packet-filter.ts'
 
 /** DSCP CS6, which routers give to routing protocols (RFC 4594 §3.1). */
 const trafficClass = 0xc0
@@ -97,6 +103,37 @@ export function setFilter(fd: number, filter: readonly Instruction[]): void {
 /** Packets leave and come by this interface alone. */
 export function bindToInterface(fd: number, name: string): void {
   libc().setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, new TextEncoder().encode(`${name}\0`))
+}
+
+/** A socket to send router messages (RFC 4861) by one interface. It reads nothing. `index`: of the interface. */
+export function openRouterSocket(name: string, index: number): number {
+  const fd = libc().socket(AF_INET6, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_ICMPV6)
+  try {
+    // RFC 4861 §4.1, §4.2: receivers drop what has another hop limit.
+    setInteger(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, 255)
+    setInteger(fd, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, 255)
+    setInteger(fd, IPPROTO_IPV6, IPV6_MULTICAST_IF, index)
+    setInteger(fd, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, 0)
+    bindToInterface(fd, name)
+    setFilter(fd, [dropAll])
+    return fd
+  } catch (error) {
+    libc().close(fd)
+    throw error
+  }
+}
+
+/** Has the interface pass on what is sent to a group. */
+export function joinGroup(fd: number, group: Address, index: number): void {
+  const request = new Uint8Array(20)
+  request.set(addressBytes(group), 0)
+  new DataView(request.buffer).setInt32(16, index, littleEndian)
+  libc().setsockopt(fd, IPPROTO_IPV6, IPV6_ADD_MEMBERSHIP, request)
+}
+
+/** The kernel adds the checksum and the interface's link-local address. */
+export function sendRouterMessage(fd: number, to: Address, index: number, message: Uint8Array): void {
+  libc().sendto(fd, message, 0, socketAddress(to, 0, index))
 }
 
 /**

@@ -86,6 +86,8 @@ export class SpeakerHost {
           return connections.setTtl(output.connection, output.ttl, output.minTtl)
         case 'tap':
         case 'stateChanged':
+        // The virtual network has no links without addresses.
+        case 'discover':
           return
       }
     })

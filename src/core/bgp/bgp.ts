@@ -275,7 +275,8 @@ export class Bgp {
       known.nearLimit.clear()
       for (const family of peer.families) this.#checkLimit(known, family)
     }
-    if (restart || limits || old.heldDown !== peer.heldDown) this.#start(known, restart)
+    const pause = restart && old.heldDown === undefined
+    if (restart || limits || old.heldDown !== peer.heldDown) this.#start(known, pause)
   }
 
   #add(instance: InstanceConfig, peer: PeerConfig): Neighbour {

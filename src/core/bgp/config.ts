@@ -51,11 +51,14 @@ export interface ListenRange {
   limit: number
 }
 
+/** Stands for the address of a neighbour that is known by its interface alone, until it is found. */
+export const unnumbered = '::' as Address
+
 /** One neighbour. A change to a field that the OPEN or the connection depends on restarts the session. */
 export interface PeerConfig {
   /** Unique in the instance. Identifies the peer from one configuration to the next. */
   name: string
-  /** A link-local address needs `interface`. */
+  /** A link-local address needs `interface`. {@link unnumbered}: whoever is found on `interface`. */
   address: Address
   /** Interface to leave by and to be reached on; needed for link-local addresses. */
   interface?: string

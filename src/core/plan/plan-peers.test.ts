@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { unnumbered } from '#core/bgp/config.ts'
 import type { InstanceConfig, PeerConfig } from '#core/bgp/config.ts'
 import { nativeOf, nodeOf, secretOf, snapshotOf } from '#core/schema/cluster.testing.ts'
 import type { KubeObject } from '#core/schema/object.ts'
@@ -337,4 +338,20 @@ test('an instance passes on what it says about itself, for a node that overrides
     const made = planNode(snapshotOf({ nodes: [nodeOf('n1')], custom }), 'n1', [])
     assert.partialDeepStrictEqual(configOf(made), { ...expected, clusterId })
   }
+})
+
+test('a peer with an interface alone is whoever is found there (docs/decisions/0009-unnumbered.md)', () => {
+  const made = planOf(
+    nativeOf('BGPPeer', 'a', { interface: 'eth1', peerAs: 'external' }),
+    nativeOf('BGPPeer', 'b', { interface: 'eth2', peerAs: 'external' }),
+    nativeOf('BGPPeer', 'c', { interface: 'eth2', peerAs: 'external' }),
+  )
+  assert.deepEqual(
+    configOf(made).peers.map(({ name, address, interface: by, ttl }) => [name, address, by, ttl]),
+    [
+      ['a', unnumbered, 'eth1', 1],
+      ['b', unnumbered, 'eth2', 1],
+    ],
+  )
+  assert.match(made.problems[0]?.message ?? '', /%eth2 is a neighbour of .* already by the older b/)
 })

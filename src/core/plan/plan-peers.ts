@@ -1,5 +1,5 @@
 /** The neighbours of an instance on a node, and the ranges from which more may come. */
-import type { ListenRange, PeerConfig } from '#core/bgp/config.ts'
+import { unnumbered as unnumberedAddress, type ListenRange, type PeerConfig } from '#core/bgp/config.ts'
 import type { Family } from '#core/bgp/family.ts'
 import { compareSourceAge } from '#core/dialect/age.ts'
 import { reasonFrom, sourceOf, type Derived } from '#core/dialect/native-set.ts'
@@ -81,6 +81,8 @@ interface Place {
   shown: string
   path: string
   prefix?: Prefix
+  /** Whoever is found on the interface. */
+  unnumbered?: true
 }
 
 function placesOf({ resource: { metadata, spec } }: Derived<BGPPeer>): Place[] {
@@ -89,6 +91,10 @@ function placesOf({ resource: { metadata, spec } }: Derived<BGPPeer>): Place[] {
     const shown = address(spec.address)
     const key = spec.interface === undefined ? shown : `${shown}%${spec.interface}`
     return [{ key, name, shown, path: 'spec.address' }]
+  }
+  if (spec.listen === undefined && spec.interface !== undefined) {
+    const shown = `%${spec.interface}`
+    return [{ key: shown, name, shown, path: 'spec.interface', unnumbered: true }]
   }
   const prefixes = spec.listen?.prefixes ?? []
   return prefixes.flatMap((text, i) => {
@@ -106,7 +112,9 @@ function placesOf({ resource: { metadata, spec } }: Derived<BGPPeer>): Place[] {
   })
 }
 
-function placeReason({ shown, prefix }: Place): [rule: string, message: string] {
+function placeReason({ shown, prefix, unnumbered }: Place): [rule: string, message: string] {
+  if (unnumbered === true)
+    return ['UnnumberedPeer', `the router at the other end of ${shown.slice(1)} is a neighbour`]
   return prefix === undefined
     ? ['ConfiguredPeer', `${shown} is configured as a neighbour`]
     : ['ConfiguredRange', `whoever connects from ${shown} is a neighbour`]
@@ -114,12 +122,13 @@ function placeReason({ shown, prefix }: Place): [rule: string, message: string] 
 
 function planned(
   derived: Derived<BGPPeer>,
-  { name, shown, prefix }: Place,
+  { name, shown, prefix, unnumbered }: Place,
   settings: ReturnType<typeof peerConfigOf>,
 ): PlannedPeer {
   const common = { name, shown, families: settings.families, derived }
   if (prefix === undefined) {
-    return { ...common, config: { kind: 'peer', peer: { name, address: address(shown), ...settings } } }
+    const where = unnumbered === true ? unnumberedAddress : address(shown)
+    return { ...common, config: { kind: 'peer', peer: { name, address: where, ...settings } } }
   }
   const limit = derived.resource.spec.listen?.limit ?? 1
   const template = { name, ...settings, passive: true }

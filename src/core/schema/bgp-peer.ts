@@ -23,7 +23,9 @@ const schema = z.strictObject({
     .min(1)
     .max(15)
     .optional()
-    .describe('Interface to reach it by: needed beside a link-local address'),
+    .describe(
+      'Interface to reach it by: needed beside a link-local address. Alone: whoever advertises itself as a router at the other end of this link (unnumbered)',
+    ),
   listen: z
     .strictObject({
       prefixes: z.array(prefixField).min(1),
@@ -36,11 +38,12 @@ const schema = z.strictObject({
 
 const checks: readonly CrossCheck<z.output<typeof schema>>[] = [
   {
-    rule: 'has(self.address) != has(self.listen)',
-    message: 'a peer has either an address or prefixes to listen for',
-    hint: 'write address: 192.0.2.1 or listen: {prefixes: [192.0.2.0/24]}',
+    rule: 'has(self.address) ? !has(self.listen) : (has(self.listen) || has(self.interface))',
+    message: 'a peer has either an address or prefixes to listen for, or only an interface',
+    hint: 'write address: 192.0.2.1 or listen: {prefixes: [192.0.2.0/24]} or interface: eth1',
     path: 'address',
-    holds: ({ address, listen }) => (address === undefined) !== (listen === undefined),
+    holds: ({ address, listen, interface: named }) =>
+      address === undefined ? listen !== undefined || named !== undefined : listen === undefined,
   },
   {
     rule: 'has(self.asn) || has(self.peerAs) || has(self.group)',

@@ -24,6 +24,10 @@ export type SpeakerInput =
   | { kind: 'snapshot'; snapshot: Snapshot }
   /** Somebody connected to the port that `instance` listens on. */
   | { kind: 'accepted'; instance: string; connection: ConnectionId; ends: ConnectionEnds }
+  /** A router has advertised itself on an interface that `discover` asked for. */
+  | { kind: 'discovered'; interface: string; address: Address }
+  /** Nobody can be found there for now. The edge tries again by itself. */
+  | { kind: 'discoveryFailed'; interface: string; reason: string }
   /** Of a neighbour of `instance`: as in `BgpInput`. */
   | { kind: 'unheard'; instance: string; address: Address; reason: string }
   /** A port could not be listened on, e.g. because another process has it. The edge tries again by itself. */
@@ -41,6 +45,8 @@ export type SpeakerOutput =
   /** Listen for this instance, on IPv4 and IPv6; replaces what it listened on before. */
   | { kind: 'listen'; instance: string; listen: Listen }
   | { kind: 'unlisten'; instance: string }
+  /** Advertise this machine on these interfaces and find who else does; replaces those of before. */
+  | { kind: 'discover'; interfaces: string[] }
   | { kind: 'event'; instance: string; event: BgpEvent }
   /** For stations and dumps. */
   | { kind: 'tap'; instance: string; tap: Tap }

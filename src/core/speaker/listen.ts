@@ -1,5 +1,5 @@
 /** What an instance's port must know of the neighbours that may connect to it, before their first packet comes. */
-import type { InstanceConfig, PeerConfig } from '#core/bgp/config.ts'
+import { unnumbered, type InstanceConfig, type PeerConfig } from '#core/bgp/config.ts'
 import type { Address } from '#core/net/address.ts'
 import { lengthOf, networkOf } from '#core/net/prefix.ts'
 import type { TcpMinTtl, TcpPassword } from '#core/net/tcp.ts'
@@ -24,7 +24,7 @@ export function listenOf(
     passwords: [],
     minTtls: [],
   }
-  for (const peer of peers) add(listen, peer, { address: peer.address })
+  for (const peer of peers) if (peer.address !== unnumbered) add(listen, peer, { address: peer.address })
   for (const { prefix, template } of listenRanges)
     add(listen, template, { address: networkOf(prefix), prefixLength: lengthOf(prefix) })
   return listen

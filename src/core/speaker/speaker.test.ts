@@ -251,3 +251,72 @@ test('describes instances and sessions for the NodeState', () => {
   assert.equal(sessions?.[0]?.passwordEnabled, false)
   assert.deepEqual(counts, { sessions: 1, established: 0, advertised: 0, withheld: 0 })
 })
+
+describe('an unnumbered peer (docs/decisions/0009-unnumbered.md)', () => {
+  const spec = { interface: 'eth1', asn: 65002 }
+  const start = (more: object = {}) => {
+    const bench = new Bench()
+    const unnumbered = native('BGPPeer', 'tor', { ...spec, ...more })
+    const outputs = bench.show(instance('one', { listenPort: 179 }), unnumbered, peer('spine', '192.0.2.9'))
+    return { bench, outputs, unnumbered }
+  }
+  const found = (bench: Bench, text: string) =>
+    bench.give({ kind: 'discovered', interface: 'eth1', address: address(text) })
+  const toTor = (outputs: SpeakerOutput[]) =>
+    of(outputs, 'dial').filter(({ dial }) => dial.interface === 'eth1')
+
+  test('has its neighbour looked for, says so, and dials it when it is found', () => {
+    const { bench, outputs } = start()
+    assert.deepEqual(of(outputs, 'discover'), [{ kind: 'discover', interfaces: ['eth1'] }])
+    assert.equal(toTor(outputs).length, 0)
+    assert.match(
+      bench.speaker.peers('one')[1]?.lastError?.message ?? '',
+      /no router has advertised itself on eth1/,
+    )
+    const then = found(bench, 'fe80::9')
+    assert.equal(toTor(then)[0]?.dial.address, 'fe80::9')
+    assert.deepEqual(of(then, 'close'), [], 'other peers go on')
+    assert.deepEqual(kinds(found(bench, 'fe80::9')), [], 'the same again is no news')
+  })
+
+  test('says why nobody can be found', () => {
+    const { bench } = start()
+    bench.give({ kind: 'discoveryFailed', interface: 'eth1', reason: 'there is no network interface eth1' })
+    assert.match(
+      bench.speaker.peers('one')[1]?.lastError?.message ?? '',
+      /there is no network interface eth1/,
+    )
+  })
+
+  test('keeps the first of two routers, and takes the other when the first is silent', () => {
+    const { bench } = start()
+    found(bench, 'fe80::9')
+    bench.now += 10_000
+    assert.deepEqual(found(bench, 'fe80::8'), [])
+    bench.now += 31_000
+    found(bench, 'fe80::8')
+    assert.equal(bench.speaker.peers('one')[1]?.address, 'fe80::8')
+  })
+
+  test('is found by connecting, too', () => {
+    const { bench } = start({ passive: true })
+    const ends = {
+      localAddress: address('fe80::1'),
+      localPort: 179,
+      remoteAddress: address('fe80::9'),
+      remotePort: 40_000,
+      interface: 'eth1',
+    }
+    const outputs = bench.give({ kind: 'accepted', instance: 'one', connection: -1, ends })
+    assert.deepEqual(kinds(outputs).slice(0, 2), ['setTtl', 'send'])
+    assert.deepEqual(of(outputs, 'close'), [])
+  })
+
+  test('is looked for no longer when it is gone', () => {
+    const { bench } = start()
+    found(bench, 'fe80::9')
+    const outputs = bench.show(instance('one', { listenPort: 179 }), peer('spine', '192.0.2.9'))
+    assert.deepEqual(of(outputs, 'discover'), [{ kind: 'discover', interfaces: [] }])
+    assert.deepEqual(found(bench, 'fe80::9'), [])
+  })
+})

@@ -16,7 +16,9 @@ import type {
 } from '#core/bgp/io.ts'
 import type { TappedSession } from '#core/bgp/tap.ts'
 import { present } from '#core/lib/assert.ts'
+import { compareText } from '#core/lib/order.ts'
 import { Prng } from '#core/lib/prng.ts'
+import type { Address } from '#core/net/address.ts'
 import type { Problem } from '#core/lib/reason.ts'
 import { withLastValid } from '#core/dialect/native.ts'
 import type { NodePlan } from '#core/plan/node-plan.ts'
@@ -26,6 +28,7 @@ import type { Snapshot } from '#core/schema/snapshot.ts'
 import type { SpeakerConfig, SpeakerInput, SpeakerOutput } from './io.ts'
 import { listenOf, type Listen } from './listen.ts'
 import { nodeStateOf } from './node-state.ts'
+import { Unnumbered, interfacesOf } from './unnumbered.ts'
 
 /** One instance and what it was last told to do. */
 interface Running {
@@ -49,6 +52,9 @@ export class Speaker {
   readonly #listens = new Map<string, Listen>()
   /** By instance: why its port cannot be listened on. */
   readonly #listenFailures = new Map<string, { port: number; reason: string }>()
+  readonly #unnumbered = new Unnumbered()
+  /** Interfaces on which neighbours are looked for. */
+  #discovering: string[] = []
   #plan: NodePlan | undefined
   #planText = ''
   /** What the plan was made of. */
@@ -126,9 +132,17 @@ export class Speaker {
           return
         }
         const { connection, ends } = input
+        // Who connects from the link is as good as found (docs/decisions/0009-unnumbered.md).
+        if (ends.interface !== undefined) this.#discovered(ends.interface, ends.remoteAddress, now, outputs)
         this.#connections.set(connection, input.instance)
         return this.#pass(input.instance, { kind: 'accepted', connection, ends }, now, outputs)
       }
+      case 'discovered':
+        return this.#discovered(input.interface, input.address, now, outputs)
+      case 'discoveryFailed':
+        if (this.#unnumbered.failed(input.interface, input.reason))
+          this.#resolve(input.interface, now, outputs)
+        return
       case 'unheard': {
         const { instance, address, reason } = input
         if (this.#running.has(instance))
@@ -153,6 +167,7 @@ export class Speaker {
         for (const name of this.#running.keys()) this.#pass(name, { kind: 'shutdown' }, now, outputs)
         for (const instance of this.#listens.keys()) outputs.push({ kind: 'unlisten', instance })
         this.#listens.clear()
+        this.#discover([], outputs)
         this.#down = true
         return
       case 'origins': {
@@ -182,10 +197,40 @@ export class Speaker {
       if (!configs.has(name)) this.#remove(name, running, now, outputs)
     for (const [name, { port }] of this.#listens)
       if (configs.get(name)?.listenPort !== port) this.#unlisten(name, outputs)
+    this.#discover([...configs.values()].flatMap(interfacesOf), outputs)
     const restarted = first && this.#config.restarted === true
-    for (const config of configs.values()) {
+    for (const planned of configs.values()) {
+      const config = this.#unnumbered.resolved(planned)
       this.#configure(config, restarted, now, outputs)
       this.#listen(config, outputs)
+    }
+    this.#changed = true
+  }
+
+  #discover(interfaces: string[], outputs: SpeakerOutput[]): void {
+    const wanted = [...new Set(interfaces)].toSorted(compareText)
+    if (wanted.join() === this.#discovering.join()) return
+    this.#discovering = wanted
+    this.#unnumbered.keepOnly(wanted)
+    outputs.push({ kind: 'discover', interfaces: wanted })
+  }
+
+  #discovered(name: string, address: Address, now: number, outputs: SpeakerOutput[]): void {
+    if (!this.#discovering.includes(name)) return
+    const inSession = (known: Address) =>
+      [...this.#running.values()].some(({ bgp }) =>
+        bgp.peers().some((peer) => peer.state === 'established' && peer.address === known),
+      )
+    if (this.#unnumbered.discovered(name, address, now, inSession)) this.#resolve(name, now, outputs)
+  }
+
+  /** Something else is known of who is on the interface. */
+  #resolve(name: string, now: number, outputs: SpeakerOutput[]): void {
+    for (const { config } of this.#plan?.instances ?? []) {
+      if (!interfacesOf(config).includes(name)) continue
+      const resolved = this.#unnumbered.resolved(config)
+      this.#configure(resolved, false, now, outputs)
+      this.#listen(resolved, outputs)
     }
     this.#changed = true
   }
