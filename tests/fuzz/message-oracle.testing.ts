@@ -39,8 +39,8 @@ export function judgeOpen(body: Uint8Array): CodeVerdict {
   if (hold === 1 || hold === 2) must.push([2, 6])
   if (body.subarray(5, 9).every((octet) => octet === 0)) must.push([2, 3])
   let asn = body[1]! * 256 + body[2]!
-  // RFC 9072 §2.
-  const extended = body[9] === 255 && body[10] === 255
+  // RFC 9072 §2: the type decides, and the length beside it is ignored.
+  const extended = body[9] !== 0 && body[10] === 255
   const from = extended ? 13 : 10
   const length = extended ? (body[11] ?? 0) * 256 + (body[12] ?? 0) : body[9]!
   if (from > body.length || length !== body.length - from) {
