@@ -40,6 +40,8 @@ export class BgpLog {
         const keys = { instance, prefix, ...(peer === undefined ? {} : { peer }) }
         return log.debug(attributes === undefined ? 'best path gone' : 'best path', keys)
       }
+      case 'bestPaths':
+        return log.debug('more best paths', { instance, count: event.count })
       case 'notificationSent':
       case 'notificationReceived': {
         const { peer, code, subcode, message } = event

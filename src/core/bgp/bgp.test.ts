@@ -97,6 +97,7 @@ test('routes of both IP versions reach the neighbour with their attributes', () 
         prefix: '203.0.113.1/32',
         peer: 'a',
         best: true,
+        why: 'only',
         attributes: {
           origin: 'egp',
           asPath: [{ kind: 'sequence', asns: [65001] }],
@@ -109,6 +110,7 @@ test('routes of both IP versions reach the neighbour with their attributes', () 
         prefix: '2001:db8:100::/64',
         peer: 'a',
         best: true,
+        why: 'only',
         attributes: {
           origin: 'igp',
           asPath: [{ kind: 'sequence', asns: [65001] }],
@@ -520,7 +522,7 @@ for (const { extendedMessages, longest, most } of [
     world.configure(a, b)
     world.run(settleMs)
     assert.equal(b.bgp.routes('locRib').length, 5000)
-    const updates = a.sent.filter((bytes) => bytes[18] === 2)
+    const updates = a.sent.flatMap(messagesOf).filter((bytes) => bytes[18] === 2)
     assert.ok(updates.length < most, `${updates.length} messages`)
     assert.ok(updates.every((bytes) => bytes.length <= longest))
     assert.equal(
@@ -566,3 +568,14 @@ test('a connection that comes up after its peer was taken away is closed', () =>
   assert.deepEqual(outputs, [{ kind: 'close', connection: 1 }])
   assert.deepEqual(bgp.handle({ kind: 'received', connection: 1, bytes: new Uint8Array(19) }, 60_002), [])
 })
+
+/** What is sent at once may be several messages. */
+function messagesOf(bytes: Uint8Array): Uint8Array[] {
+  const messages: Uint8Array[] = []
+  for (let at = 0; at < bytes.length;) {
+    const next = at + ((bytes[at + 16]! << 8) | bytes[at + 17]!)
+    messages.push(bytes.subarray(at, next))
+    at = next
+  }
+  return messages
+}

@@ -26,6 +26,8 @@ import {
   type RouteFilter,
   type RoutePage,
   type RouteTable,
+  sendQueueHigh,
+  sendQueueLow,
 } from './io.ts'
 import {
   dynamicIdleMs,
@@ -42,8 +44,8 @@ import { limitData, limitLevel, limitText } from './prefix-limits.ts'
 import { allArrived, beginRestart, cameUp, isOver, type Restarter } from './restarter.ts'
 import { ribSession } from './rib-session.ts'
 import { withheldFrom } from './rib/explain.ts'
-import { queryRoutes } from './rib/query.ts'
-import { Rib, type NeighbourPolicy } from './rib/rib.ts'
+import { queryPage, queryRoutes, type RouteQuery } from './rib/query.ts'
+import { Rib, type NeighbourPolicy, type RibSink } from './rib/rib.ts'
 import type { Ending, Negotiated, SessionInput, SessionMessage, SessionOutput, Stop } from './session/io.ts'
 import { initialSession, step } from './session/session.ts'
 import { arrivalMs, expired, keptAfterLoss, notKeptOn, type StaleRoutes } from './stale-routes.ts'
@@ -53,8 +55,10 @@ import { Framer, messageType } from './wire/framer.ts'
 import type { Notification, RouteRefresh } from './wire/message.ts'
 import { ceaseSubcode, showNotification } from './wire/notification.ts'
 import { dialOf, ttlOf } from './transport.ts'
-import { encodeUpdates } from './wire/update-encode.ts'
 import { decodeMessage, encodeMessage } from './wire/wire.ts'
+
+/** Best paths that change in one call are told one by one up to this number. */
+const bestPathEventsMax = 64
 
 /** Gives out numbers for connections that are dialed: shared by all instances of a process, so that none is used twice. */
 export interface ConnectionNumbers {
@@ -91,6 +95,21 @@ export class Bgp {
   #now = 0
   /** The whole message that is being taken in. */
   #message: Uint8Array | undefined
+  /** Neighbours by their place in the RIB. */
+  readonly #bySlot: (Neighbour | undefined)[] = []
+  /** Those that were sent UPDATEs in this call. */
+  readonly #told = new Set<Neighbour>()
+  #bestChanges = 0
+  #changedPrefixes: Prefix[] = []
+  readonly #sink: RibSink = {
+    send: (slot, bytes, messages) => this.#sendUpdates(slot, bytes, messages),
+    refreshBorder: (slot, family, role) => {
+      const message = encodeMessage({ kind: 'routeRefresh', family, role })
+      this.#bySlot[slot]!.sent.routeRefresh++
+      this.#sendUpdates(slot, message, 0)
+    },
+    bestChanged: (family, prefix) => this.#bestChanged(family, prefix),
+  }
 
   constructor(random: Prng, numbers: ConnectionNumbers) {
     this.#random = random
@@ -105,13 +124,13 @@ export class Bgp {
     for (const neighbour of this.#neighbours.values())
       if (neighbourDeadline(neighbour) <= now) this.#tick(neighbour)
     this.#endDeferral()
-    this.#flush()
+    this.#runRib()
     return this.#outputs
   }
 
   /** Time at which the next `tick` is due, unless another input comes before; `Infinity`: none. */
   nextDeadline(): number {
-    let deadline = this.#restarter?.until ?? Infinity
+    let deadline = Math.min(this.#restarter?.until ?? Infinity, this.#rib?.nextRunAt() ?? Infinity)
     for (const neighbour of this.#neighbours.values())
       deadline = Math.min(deadline, neighbourDeadline(neighbour))
     return deadline
@@ -129,21 +148,21 @@ export class Bgp {
 
   /** Ordered by prefix, then peer. */
   routes(table: RouteTable, filter: RouteFilter = {}): RouteEntry[] {
-    const { peer, ...query } = filter
-    const slot = peer === undefined ? undefined : this.#neighbours.get(peer)?.slot
-    if (this.#rib === undefined || (peer !== undefined && slot === undefined)) return []
-    const names = new Map([...this.#neighbours].map(([name, neighbour]) => [neighbour.slot, name]))
-    return queryRoutes(this.#rib, table, slot === undefined ? query : { ...query, slot }, names)
+    const query = this.#queryOf(filter)
+    return this.#rib === undefined || query === undefined
+      ? []
+      : queryRoutes(this.#rib, table, query, this.#names())
   }
 
   /**
-   * The same routes in pages of about `limit`, in an order of their own. `cursor`: 0, then what the page before gave. Routes
-   * that come or go between two pages may be missed; those that stay are given once.
+   * The same routes in pages of about `limit`, in the order of the tables. `cursor`: 0, then what the page before gave. Routes
+   * that come or go between two pages may be missed; those that stay are given once. A page may be empty and not the last.
    */
   routePage(table: RouteTable, filter: RouteFilter, cursor: number, limit: number): RoutePage {
-    const all = this.routes(table, filter)
-    const entries = all.slice(cursor, cursor + limit)
-    return cursor + limit < all.length ? { entries, next: cursor + limit } : { entries }
+    const query = this.#queryOf(filter)
+    return this.#rib === undefined || query === undefined
+      ? { entries: [] }
+      : queryPage(this.#rib, table, query, this.#names(), cursor, limit)
   }
 
   /** Own routes and, with `exportLearned`, best paths that this established peer is meant to get and does not. */
@@ -155,6 +174,17 @@ export class Bgp {
   /** Established sessions, as stations and dumps are told of them. */
   tappedSessions(): TappedSession[] {
     return [...this.#neighbours.values()].flatMap((neighbour) => tappedSession(neighbour) ?? [])
+  }
+
+  /** Undefined: of a peer that does not exist. */
+  #queryOf({ peer, ...query }: RouteFilter): RouteQuery | undefined {
+    if (peer === undefined) return query
+    const slot = this.#neighbours.get(peer)?.slot
+    return slot === undefined ? undefined : { ...query, slot }
+  }
+
+  #names(): Map<number, string> {
+    return new Map([...this.#neighbours].map(([name, neighbour]) => [neighbour.slot, name]))
   }
 
   #take(input: BgpInput): void {
@@ -196,7 +226,7 @@ export class Bgp {
         return
       case 'sendQueue': {
         const link = this.#links.get(input.connection)
-        if (link !== undefined) this.#step(link.neighbour, input)
+        if (link !== undefined) this.#sendQueue(link.neighbour, input)
         return
       }
       case 'command': {
@@ -210,17 +240,26 @@ export class Bgp {
     }
   }
 
+  #sendQueue(neighbour: Neighbour, input: Extract<BgpInput, { kind: 'sendQueue' }>): void {
+    const { connection, bytes } = input
+    this.#step(neighbour, input)
+    if (neighbour.established?.connection !== connection) return
+    if (bytes > sendQueueHigh) this.#rib!.setCongested(neighbour.slot, true)
+    else if (bytes <= sendQueueLow) this.#rib!.setCongested(neighbour.slot, false)
+  }
+
   /** Compares whole configurations: what is equal is left alone, whatever else changed. */
   #configure(config: InstanceConfig): void {
     const old = this.#config
     if (old === undefined || this.#rib === undefined || isOtherSpeaker(old, config)) {
       for (const neighbour of this.#neighbours.values())
         this.#remove(neighbour, ceaseSubcode.otherConfigurationChange)
-      this.#rib = new Rib({ localAsn: config.asn, seed: this.#random.u32() })
+      this.#rib = new Rib({ seed: this.#random.u32() })
     }
     if (old !== undefined && config.taps !== undefined && rulesOf(old) !== rulesOf(config))
       this.#tap({ kind: 'reevaluated' })
     if (old === undefined) this.#restarter = beginRestart(config, this.#now)
+    this.#rib.setDecision({ alwaysCompareMed: config.alwaysCompareMed ?? false })
     this.#rib.setDeferred(this.#restarter !== undefined)
     this.#rib.setComplete(config.routesComplete ?? true)
     this.#config = config
@@ -293,6 +332,7 @@ export class Bgp {
       nearLimit: new Map(),
     }
     this.#neighbours.set(peer.name, neighbour)
+    this.#bySlot[neighbour.slot] = neighbour
     return neighbour
   }
 
@@ -362,6 +402,7 @@ export class Bgp {
     this.#stop(neighbour, { subcode })
     this.#restarter?.waiting.delete(neighbour.config.name)
     this.#rib!.removeNeighbour(neighbour.slot)
+    this.#bySlot[neighbour.slot] = undefined
     this.#neighbours.delete(neighbour.config.name)
     for (const [connection, link] of this.#links)
       if (link.neighbour === neighbour) this.#links.delete(connection)
@@ -626,41 +667,47 @@ export class Bgp {
     this.#outputs.push({ kind: 'dial', connection, dial: dialOf(neighbour.config) })
   }
 
-  #flush(): void {
-    const rib = this.#rib
-    if (rib === undefined) return
-    const bySlot = new Map([...this.#neighbours.values()].map((neighbour) => [neighbour.slot, neighbour]))
-    const changed: Prefix[] | undefined = this.#config?.taps?.best === true ? [] : undefined
-    const batches = rib.flush((family, id) => {
-      const { prefixes, best, bestAttributes } = rib.tables[family]
-      changed?.push(prefixes.prefix(id))
-      const event: Extract<BgpEvent, { kind: 'bestPath' }> = { kind: 'bestPath', prefix: prefixes.prefix(id) }
-      if (best.get(id) !== 0) event.attributes = rib.store.attributes(bestAttributes.get(id))
-      const from = bySlot.get(best.get(id) - 1)
-      if (from !== undefined) event.peer = from.config.name
-      this.#event(event)
-    })
-    if (changed !== undefined && changed.length > 0) this.#tap({ kind: 'best', prefixes: changed })
-    // Neighbours that are told the same share the UPDATE, and so its bytes.
-    const encoded = { two: new Map<object, Uint8Array[]>(), four: new Map<object, Uint8Array[]>() }
-    for (const { slot, updates } of batches) {
-      const neighbour = bySlot.get(slot)!
-      const { connection, negotiated } = neighbour.established!
-      const known = negotiated.fourOctetAsn ? encoded.four : encoded.two
-      for (const update of updates) {
-        const messages =
-          known.get(update) ??
-          (update.kind === 'update' ? encodeUpdates(update, negotiated) : [encodeMessage(update)])
-        known.set(update, messages)
-        for (const bytes of messages) this.#outputs.push({ kind: 'send', connection, bytes })
-        if (this.#config!.taps?.sent === true) {
-          const peer = neighbour.config.name
-          for (const bytes of messages) this.#tap({ kind: 'sent', peer, bytes })
-        }
-        neighbour.sent[update.kind] += messages.length
-      }
-      if (updates.length > 0) this.#step(neighbour, { kind: 'updateSent' })
+  /** The RIB's slice of this call: what it makes goes out behind all that sessions said. */
+  #runRib(): void {
+    if (this.#rib === undefined) return
+    this.#bestChanges = 0
+    this.#rib.run(this.#now, this.#sink)
+    if (this.#bestChanges > bestPathEventsMax)
+      this.#event({ kind: 'bestPaths', count: this.#bestChanges - bestPathEventsMax })
+    if (this.#changedPrefixes.length > 0) {
+      this.#tap({ kind: 'best', prefixes: this.#changedPrefixes })
+      this.#changedPrefixes = []
     }
+    for (const neighbour of this.#told)
+      if (neighbour.established !== undefined) this.#step(neighbour, { kind: 'updateSent' })
+    this.#told.clear()
+  }
+
+  #sendUpdates(slot: number, bytes: Uint8Array, messages: number): void {
+    const neighbour = this.#bySlot[slot]!
+    const { connection } = neighbour.established!
+    this.#outputs.push({ kind: 'send', connection, bytes })
+    if (this.#config!.taps?.sent === true) {
+      const peer = neighbour.config.name
+      for (const message of wholeMessages(bytes)) this.#tap({ kind: 'sent', peer, bytes: message })
+    }
+    neighbour.sent.update += messages
+    this.#told.add(neighbour)
+  }
+
+  #bestChanged(family: Family, id: number): void {
+    const table = this.#rib!.tables[family]
+    const { prefixes, best, bestSet } = table
+    if (this.#config?.taps?.best === true) this.#changedPrefixes.push(prefixes.prefix(id))
+    if (++this.#bestChanges > bestPathEventsMax) return
+    const event: Extract<BgpEvent, { kind: 'bestPath' }> = { kind: 'bestPath', prefix: prefixes.prefix(id) }
+    const path = best.get(id) - 1
+    if (path >= 0) {
+      event.attributes = this.#rib!.store.attributes(bestSet.get(id))
+      const from = this.#bySlot[table.slotOf(path)]
+      if (from !== undefined) event.peer = from.config.name
+    }
+    this.#event(event)
   }
 
   #tapDown(neighbour: Neighbour, { direction, notification }: Ending): void {
@@ -675,6 +722,14 @@ export class Bgp {
 
   #event(event: BgpEvent): void {
     this.#outputs.push({ kind: 'event', event })
+  }
+}
+
+function* wholeMessages(bytes: Uint8Array): Generator<Uint8Array> {
+  for (let at = 0; at < bytes.length;) {
+    const next = at + ((bytes[at + 16]! << 8) | bytes[at + 17]!)
+    yield bytes.subarray(at, next)
+    at = next
   }
 }
 

@@ -87,6 +87,7 @@ export type BgpOutput =
   | { kind: 'dial'; connection: ConnectionId; dial: Dial }
   /** For a connection that came in, before anything is sent on it: TTL to send with, least TTL to accept (RFC 5082). */
   | { kind: 'setTtl'; connection: ConnectionId; ttl: number; minTtl?: number }
+  /** `bytes`: one or more whole messages; the array may be in several outputs. */
   | { kind: 'send'; connection: ConnectionId; bytes: Uint8Array }
   /** Close after what was sent has gone out. Nothing more will be said about this connection by either side. */
   | { kind: 'close'; connection: ConnectionId }
@@ -112,6 +113,8 @@ export type BgpEvent =
   | { kind: 'sessionDown'; peer: string; reason: string }
   /** The best path of a prefix changed; absent attributes: there is none any more. */
   | { kind: 'bestPath'; prefix: Prefix; attributes?: PathAttributes; peer?: string }
+  /** So many more best paths changed than were told one by one. */
+  | { kind: 'bestPaths'; count: number }
   | {
       kind: 'notificationSent' | 'notificationReceived'
       peer: string

@@ -26,8 +26,11 @@ export function ribSession(
     target: exportTarget(instance, peer, from, negotiated),
     families: negotiated.families,
     enhancedRouteRefresh: negotiated.enhancedRouteRefresh,
-    // AS4_PATH beside AS_PATH makes attributes longer by half at most (RFC 6793 §4.2.2).
-    maxLength: negotiated.fourOctetAsn ? negotiated.maxLength : Math.floor((2 * negotiated.maxLength) / 3),
+    fourOctetAsn: negotiated.fourOctetAsn,
+    maxLength: negotiated.maxLength,
+    addPathSend: Object.fromEntries(
+      negotiated.addPathSend.map((family) => [family, peer.addPath?.[family]?.send ?? 1]),
+    ),
   }
 }
 

@@ -37,8 +37,8 @@ const columns = [
       ],
     },
     neighbourAsn: 4200000000,
-    pathLength: 3,
-    origin: 2,
+    shape: 4 * 3 + 2,
+    originAsn: 0,
   },
   {
     name: 'confederation segments count nothing (RFC 5065 §5.3)',
@@ -51,19 +51,20 @@ const columns = [
         { kind: 'sequence', asns: [65002] },
       ],
     },
-    pathLength: 1,
-    origin: 1,
+    shape: 4 * 1 + 1,
+    neighbourAsn: 65002,
+    originAsn: 65002,
   },
   {
-    name: 'the own AS anywhere in the path',
-    attributes: { ...plain, asPath: [{ kind: 'set', asns: [65002, 65001] }] },
-    pathLength: 1,
-    flags: attributeFlags.ownAsn,
+    name: 'communities of long-lived stale routes (RFC 9494 §4.3)',
+    attributes: { ...plain, communities: [1, 0xffff0006, 0xffff0007] },
+    flags: attributeFlags.longLivedStale | attributeFlags.noLongLived,
   },
   {
-    name: 'well-known communities (RFC 1997)',
-    attributes: { ...plain, communities: [1, 0xffffff01, 0xffffff02, 0xffffff03] },
-    flags: attributeFlags.noExport | attributeFlags.noAdvertise | attributeFlags.noExportSubconfed,
+    name: 'what route reflectors add (RFC 4456 §8)',
+    attributes: { ...plain, originatorId: nextHop, clusterList: [nextHop, address('192.0.2.2')] },
+    originatorId: 0xc0000201,
+    clusterListLength: 2,
   },
   {
     name: 'a path of 300 ASes, in an attribute of extended length',
@@ -74,22 +75,25 @@ const columns = [
         { kind: 'sequence', asns: Array<number>(45).fill(65003) },
       ],
     },
-    pathLength: 300,
+    shape: 4 * 300,
     neighbourAsn: 65002,
+    originAsn: 65003,
   },
 ] satisfies ({ name: string; attributes: PathAttributes } & Record<string, unknown>)[]
 
 for (const { name, attributes, ...expected } of columns) {
   test(`decodes what the decision compares: ${name}`, () => {
-    const store = new AttributeStore(65001, 0)
+    const store = new AttributeStore(0)
     const id = intern(store, attributes)
-    const { localPref, med, neighbourAsn, pathLength, origin, flags } = store
+    const { localPref, med, neighbourAsn, originAsn, shape, originatorId, clusterListLength, flags } = store
     const found = {
       localPref: localPref[id],
       med: med[id],
       neighbourAsn: neighbourAsn[id],
-      pathLength: pathLength[id],
-      origin: origin[id],
+      originAsn: originAsn[id],
+      shape: shape[id],
+      originatorId: originatorId[id],
+      clusterListLength: clusterListLength[id],
       flags: flags[id],
     }
     assert.deepEqual(found, { ...found, ...expected })
@@ -98,7 +102,7 @@ for (const { name, attributes, ...expected } of columns) {
 }
 
 test('the next hop, also the link-local one, is part of the set', () => {
-  const store = new AttributeStore(65001, 0)
+  const store = new AttributeStore(0)
   const global = address('2001:db8::1')
   const ids = [
     intern(store, plain),
@@ -118,7 +122,7 @@ test('equal sets share an id, and a set that nobody holds is gone: over any orde
   })
   fc.assert(
     fc.property(held, (steps) => {
-      const store = new AttributeStore(65001, 3)
+      const store = new AttributeStore(3)
       const counts = new Map<number, { id: number; count: number }>()
       const attributesOf = (n: number): PathAttributes => ({
         ...plain,
@@ -146,4 +150,13 @@ test('equal sets share an id, and a set that nobody holds is gone: over any orde
     }),
     { numRuns: 60 },
   )
+})
+
+test('weight and AIGP are values of the set', () => {
+  const store = new AttributeStore(0)
+  const id = intern(store, { ...plain, weight: 7, aigp: 2n ** 63n + 1n })
+  assert.equal(store.weight(id), 7)
+  assert.equal(store.aigp(id), 2n ** 63n + 1n)
+  assert.equal(store.weight(intern(store, plain)), 0)
+  assert.equal(store.aigp(intern(store, plain)), undefined)
 })

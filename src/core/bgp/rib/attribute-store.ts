@@ -2,77 +2,112 @@
  * Attribute sets interned by their bytes: a path in the RIB is one 32-bit id. What the decision process compares is decoded
  * once per distinct set into columns; everything else stays bytes until somebody asks for it.
  *
- *     slots      Int32 × 2   | hash | id |                      open addressing, second word 0: empty
- *     pool       bytes       | block | block | hole | block …   canonical blocks (`wire/message.ts`), compacted when half is holes
- *     columns    by id       hash offset length nextHop refs | localPref med neighbourAsn pathLength origin flags
- *                            4    4      4      4       4      4         4   4            2          1      1
+ *     slots      Int32 × 2   | hash | id |                        open addressing, second word 0: empty
+ *     pool       segments    | id | length | block | id | …      canonical blocks (`wire/message.ts`); a segment that is more
+ *                                                                 than half holes is moved together with the newest one
+ *     columns    by id       hash offset length hop refs generation | localPref med neighbourAsn originAsn shape originatorId …
+ *                            4    4      4      4   4    4            4         4   4            4         4     4
  *
- * 36 bytes per distinct set plus its block and 12 to 24 bytes of slots; nothing per path. Sets are counted by use: the id of
- * one that nothing uses any more goes to the next new one. Id 0 is no set. Next hops are interned apart, because few serve
- * many sets. Bench: `bench/rib.ts`.
+ * 52 bytes per distinct set plus its block, 8 bytes before it and 12 to 24 bytes of slots; nothing per path. Sets are counted by use:
+ * the id of one that nothing uses any more goes to the next new one, and its generation tells the two apart. Id 0 is no set.
+ * Next hops are interned apart, because few serve many sets. Bench: `bench/rib.ts`.
  */
 import { assert } from '#core/lib/assert.ts'
+import type { Address } from '#core/net/address.ts'
 import type { PathAttributes } from '../attributes.ts'
-import { decodeAttributes } from '../wire/attributes.ts'
+import { decodeAttributes, encodeAttributes } from '../wire/attributes.ts'
 import type { NextHop } from '../wire/message.ts'
 import { grown } from './column.ts'
-import { doubledSlots } from './hash-slots.ts'
 
 /** Bits of {@link AttributeStore.flags}. */
 export const attributeFlags = {
   localPref: 1,
   med: 2,
-  noExport: 4,
-  noAdvertise: 8,
-  noExportSubconfed: 16,
-  /** The own AS number is in the AS path. */
-  ownAsn: 32,
+  weight: 4,
+  aigp: 8,
+  /** Has the community LLGR_STALE (RFC 9494 §4.3). */
+  longLivedStale: 16,
+  /** Has the community NO_LLGR (RFC 9494 §4.3). */
+  noLongLived: 32,
 } as const
 
 /** Degree of preference of a route that came without LOCAL_PREF. RFC 4271 leaves it open; this is what all others use. */
 export const defaultLocalPref = 100
 
+const segmentBits = 18
+const segmentSize = 1 << segmentBits
+const recordHead = 8
+
+interface Segment {
+  bytes: Uint8Array
+  end: number
+  /** Octets of records of sets that are gone. */
+  dead: number
+}
+
+interface Hop {
+  key: string
+  value: NextHop
+  refs: number
+}
+
 export class AttributeStore {
-  readonly #localAsn: number
   readonly #seed: number
   #slots = new Int32Array(2 * 16)
   #mask = 15
-  #pool = new Uint8Array(1024)
-  #poolEnd = 0
-  #poolDead = 0
+  readonly #segments: (Segment | undefined)[] = []
+  #current = -1
   #size = 0
   #top = 1
   #freeHead = 0
   #hashes = new Int32Array(16)
-  /** Of a free id: the next free one. */
+  /** Segment and offset of the block. Of a free id: the next free one. */
   #offsets = new Uint32Array(16)
   #lengths = new Uint32Array(16)
-  #nextHops = new Uint32Array(16)
+  #hopOf = new Uint32Array(16)
   #refs = new Uint32Array(16)
-  /** The columns below are for reading only. LOCAL_PREF, or the default if there is none. */
+  /** The columns below are for reading only. Counts up whenever the id is freed. */
+  generation = new Uint32Array(16)
+  /** LOCAL_PREF, or the default if there is none. */
   localPref = new Uint32Array(16)
   /** MULTI_EXIT_DISC, 0 if there is none (RFC 4271 §9.1.2.2 c). */
   med = new Uint32Array(16)
-  /** First AS number of the path, 0 if it does not begin with a sequence. */
+  /** First AS number of the path beyond confederation segments, 0 if that is not in a sequence (RFC 5065 §5.3). */
   neighbourAsn = new Uint32Array(16)
-  /** RFC 4271 §9.1.2.2 a: an AS_SET counts one; RFC 5065 §5.3: confederation segments count nothing. */
-  pathLength = new Uint16Array(16)
-  /** 0 IGP, 1 EGP, 2 INCOMPLETE. */
-  origin = new Uint8Array(16)
+  /** Last AS number of the path, 0 if that is not in a sequence (RFC 6811 §2). */
+  originAsn = new Uint32Array(16)
+  /**
+   * Path length × 4 + origin (0 IGP, 1 EGP, 2 INCOMPLETE). RFC 4271 §9.1.2.2 a: an AS_SET counts one; RFC 5065 §5.3:
+   * confederation segments count nothing.
+   */
+  shape = new Uint32Array(16)
+  /** RFC 4456 §8; 0 if there is none. */
+  originatorId = new Uint32Array(16)
+  clusterListLength = new Uint16Array(16)
   flags = new Uint8Array(16)
+  readonly #aigp = new Map<number, bigint>()
+  readonly #weights = new Map<number, number>()
   readonly #hopIds = new Map<string, number>()
-  readonly #hops: { key: string; value: NextHop; refs: number }[] = []
+  readonly #hops: Hop[] = []
   readonly #freeHops: number[] = []
+  /** Whose address a next hop is, by hop. */
+  #hopOwners = new Uint32Array(16)
+  readonly #owners = new Map<Address, number>()
+  readonly #transient: number[] = []
 
   /** `seed`: any 32 bits, unknown to neighbours, so that they cannot aim at one slot. */
-  constructor(localAsn: number, seed: number) {
-    this.#localAsn = localAsn
+  constructor(seed: number) {
     this.#seed = seed | 0
   }
 
   /** Number of distinct sets. */
   get size(): number {
     return this.#size
+  }
+
+  /** All ids are below this. */
+  get top(): number {
+    return this.#top
   }
 
   /**
@@ -86,12 +121,26 @@ export class AttributeStore {
     for (;;) {
       const id = this.#slots[2 * slot + 1]!
       if (id === 0) return this.#insert(slot, hash, block, hop)
-      if (this.#hashes[id] === hash && this.#nextHops[id] === hop && this.#sameBlock(id, block)) {
+      if (this.#hashes[id] === hash && this.#hopOf[id] === hop && this.#sameBlock(id, block)) {
         this.#refs[id]!++
         return id
       }
       slot = (slot + 1) & this.#mask
     }
+  }
+
+  /** The set of these attributes, held until {@link releaseTransient}. */
+  internTransient(attributes: PathAttributes): number {
+    const { nextHop: global, linkLocalNextHop: linkLocal } = attributes
+    const nextHop = linkLocal === undefined ? { global } : { global, linkLocal }
+    const id = this.intern(encodeAttributes(attributes), nextHop)
+    this.#transient.push(id)
+    return id
+  }
+
+  releaseTransient(): void {
+    for (const id of this.#transient) this.release(id)
+    this.#transient.length = 0
   }
 
   retain(id: number): void {
@@ -105,13 +154,31 @@ export class AttributeStore {
     if (refs === 1) this.#remove(id)
   }
 
-  /** The canonical block, as a view that is valid until the next `intern`. */
+  /** The canonical block, as a view that is valid until the next `intern` or `release`. */
   block(id: number): Uint8Array {
-    return this.#pool.subarray(this.#offsets[id], this.#offsets[id]! + this.#lengths[id]!)
+    const length = this.#lengths[id]!
+    if (length === 0) return noBytes
+    const offset = this.#offsets[id]!
+    const start = offset & (segmentSize - 1)
+    return this.#segments[offset >>> segmentBits]!.bytes.subarray(start, start + length)
+  }
+
+  blockLength(id: number): number {
+    return this.#lengths[id]!
   }
 
   nextHop(id: number): NextHop {
-    return this.#hops[this.#nextHops[id]!]!.value
+    return this.#hops[this.#hopOf[id]!]!.value
+  }
+
+  /** Given by import policy, 0 if it was not. */
+  weight(id: number): number {
+    return (this.flags[id]! & attributeFlags.weight) === 0 ? 0 : this.#weights.get(id)!
+  }
+
+  /** RFC 7311; undefined if there is none. */
+  aigp(id: number): bigint | undefined {
+    return (this.flags[id]! & attributeFlags.aigp) === 0 ? undefined : this.#aigp.get(id)
   }
 
   /** Decoded anew at every call. */
@@ -119,25 +186,56 @@ export class AttributeStore {
     return decodeAttributes(this.block(id).slice(), this.nextHop(id))
   }
 
+  /** Says that `slot` is the neighbour with this address; 0: nobody is. */
+  setOwner(address: Address, slot: number): void {
+    if (slot === 0) this.#owners.delete(address)
+    else this.#owners.set(address, slot)
+    for (const [hop, { value, refs }] of this.#hops.entries())
+      if (refs > 0 && value.global === address) this.#hopOwners[hop] = slot
+  }
+
+  /** The neighbour whose address is the next hop of this set, 0 if it is nobody's. */
+  ownerOf(id: number): number {
+    return this.#hopOwners[this.#hopOf[id]!]!
+  }
+
   #insert(slot: number, hash: number, block: Uint8Array, hop: number): number {
     const id = this.#freeHead > 0 ? this.#freeHead : this.#top++
     if (id >= this.#refs.length) this.#growColumns(id + 1)
     else if (this.#freeHead > 0) this.#freeHead = this.#offsets[id]!
-    if (this.#poolEnd + block.length > this.#pool.length) this.#makeRoom(block.length)
-    this.#pool.set(block, this.#poolEnd)
     this.#hashes[id] = hash
-    this.#offsets[id] = this.#poolEnd
     this.#lengths[id] = block.length
-    this.#nextHops[id] = hop
+    this.#hopOf[id] = hop
     this.#refs[id] = 1
-    this.#poolEnd += block.length
+    this.#place(id, block)
     this.#hops[hop]!.refs++
     this.#decodeColumns(id, block)
     this.#slots[2 * slot] = hash
     this.#slots[2 * slot + 1] = id
     this.#size++
-    if (3 * this.#size > 2 * this.#mask) this.#rehash()
+    if (3 * this.#size > 2 * this.#mask) this.#resize(2 * (this.#mask + 1))
     return id
+  }
+
+  /** Copies the block behind the others of the newest segment, or into a new one. */
+  #place(id: number, block: Uint8Array): void {
+    const needed = recordHead + block.length
+    let segment = this.#segments[this.#current]
+    if (segment === undefined || segment.end + needed > segment.bytes.length) {
+      // The first one starts small, for the many speakers with few sets.
+      const size = this.#size === 0 ? Math.max(needed, 4096) : Math.max(needed, segmentSize)
+      let index = this.#segments.indexOf(undefined)
+      if (index < 0) index = this.#segments.length
+      segment = { bytes: new Uint8Array(size), end: 0, dead: 0 }
+      this.#segments[index] = segment
+      this.#current = index
+    }
+    const at = segment.end
+    writeU32(segment.bytes, at, id)
+    writeU32(segment.bytes, at + 4, block.length)
+    segment.bytes.set(block, at + recordHead)
+    segment.end = at + needed
+    this.#offsets[id] = this.#current * segmentSize + at + recordHead
   }
 
   #remove(id: number): void {
@@ -153,80 +251,99 @@ export class AttributeStore {
       hole = slot
     }
     slots[2 * hole + 1] = 0
-    this.#poolDead += this.#lengths[id]!
+    if ((this.flags[id]! & attributeFlags.aigp) !== 0) this.#aigp.delete(id)
+    if ((this.flags[id]! & attributeFlags.weight) !== 0) this.#weights.delete(id)
+    const segment = this.#offsets[id]! >>> segmentBits
+    const length = this.#lengths[id]!
     this.#lengths[id] = 0
-    this.#releaseHop(this.#nextHops[id]!)
+    this.generation[id]!++
+    this.#releaseHop(this.#hopOf[id]!)
     this.#offsets[id] = this.#freeHead
     this.#freeHead = id
     this.#size--
+    this.#bury(segment, length)
+    if (8 * this.#size < this.#mask && this.#mask > 15) this.#resize((this.#mask + 1) >>> 1)
   }
 
-  #rehash(): void {
-    this.#slots = doubledSlots(this.#slots)
-    this.#mask = 2 * this.#mask + 1
+  /** Counts a record as a hole, and moves what lives in its segment when that is less than half. */
+  #bury(index: number, length: number): void {
+    if (this.#size === 0) {
+      this.#segments.length = 0
+      this.#current = -1
+      return
+    }
+    const segment = this.#segments[index]
+    if (segment === undefined) return
+    segment.dead += recordHead + length
+    if (index === this.#current || 2 * segment.dead <= segment.end) return
+    const { bytes, end } = segment
+    this.#segments[index] = undefined
+    for (let at = 0; at < end;) {
+      const id = readU32(bytes, at)
+      const octets = readU32(bytes, at + 4)
+      const start = at + recordHead
+      const lives = this.#lengths[id] === octets && this.#offsets[id] === index * segmentSize + start
+      at = start + octets
+      if (lives && octets > 0) this.#place(id, bytes.subarray(start, at))
+    }
+  }
+
+  #resize(capacity: number): void {
+    const old = this.#slots
+    const slots = new Int32Array(2 * capacity)
+    for (let i = 0; i < old.length; i += 2) {
+      if (old[i + 1] === 0) continue
+      let slot = old[i]! & (capacity - 1)
+      while (slots[2 * slot + 1] !== 0) slot = (slot + 1) & (capacity - 1)
+      slots[2 * slot] = old[i]!
+      slots[2 * slot + 1] = old[i + 1]!
+    }
+    this.#slots = slots
+    this.#mask = capacity - 1
   }
 
   #growColumns(length: number): void {
     this.#hashes = grown(this.#hashes, length)
     this.#offsets = grown(this.#offsets, length)
     this.#lengths = grown(this.#lengths, length)
-    this.#nextHops = grown(this.#nextHops, length)
+    this.#hopOf = grown(this.#hopOf, length)
     this.#refs = grown(this.#refs, length)
+    this.generation = grown(this.generation, length)
     this.localPref = grown(this.localPref, length)
     this.med = grown(this.med, length)
     this.neighbourAsn = grown(this.neighbourAsn, length)
-    this.pathLength = grown(this.pathLength, length)
-    this.origin = grown(this.origin, length)
+    this.originAsn = grown(this.originAsn, length)
+    this.shape = grown(this.shape, length)
+    this.originatorId = grown(this.originatorId, length)
+    this.clusterListLength = grown(this.clusterListLength, length)
     this.flags = grown(this.flags, length)
-  }
-
-  /** Copies the living blocks together, into a larger pool unless half of it was holes. */
-  #makeRoom(needed: number): void {
-    const live = this.#poolEnd - this.#poolDead + needed
-    let capacity = this.#pool.length
-    while (2 * live > capacity) capacity *= 2
-    const pool = new Uint8Array(capacity)
-    let end = 0
-    for (let id = 1; id < this.#top; id++) {
-      if (this.#refs[id] === 0) continue
-      pool.set(this.block(id), end)
-      this.#offsets[id] = end
-      end += this.#lengths[id]!
-    }
-    this.#pool = pool
-    this.#poolEnd = end
-    this.#poolDead = 0
   }
 
   #sameBlock(id: number, block: Uint8Array): boolean {
     if (this.#lengths[id] !== block.length) return false
-    const pool = this.#pool
+    if (block.length === 0) return true
     const offset = this.#offsets[id]!
-    for (let i = 0; i < block.length; i++) if (pool[offset + i] !== block[i]) return false
+    const { bytes } = this.#segments[offset >>> segmentBits]!
+    const start = offset & (segmentSize - 1)
+    for (let i = 0; i < block.length; i++) if (bytes[start + i] !== block[i]) return false
     return true
   }
 
   #hash(block: Uint8Array, hop: number): number {
-    let h = this.#seed ^ Math.imul(hop + 1, 0x27d4eb2f)
-    const whole = block.length & ~3
-    let i = 0
-    for (; i < whole; i += 4) {
-      const word = block[i]! | (block[i + 1]! << 8) | (block[i + 2]! << 16) | (block[i + 3]! << 24)
-      h = Math.imul(h ^ word, 0x9e3779b1)
-      h ^= h >>> 15
-    }
-    for (; i < block.length; i++) h = Math.imul(h ^ block[i]!, 0x85ebca6b)
-    return h ^ (h >>> 13)
+    return hashBytes(this.#seed ^ Math.imul(hop + 1, 0x27d4eb2f), block, 0, block.length)
   }
 
-  #internHop(nextHop: NextHop): number {
-    const key = nextHop.linkLocal === undefined ? nextHop.global : `${nextHop.global} ${nextHop.linkLocal}`
+  #internHop(value: NextHop): number {
+    let key: string = value.global
+    if (value.linkLocal !== undefined) key += ` ${value.linkLocal}`
     const known = this.#hopIds.get(key)
     if (known !== undefined) return known
     // Counted from its first set on: `intern` never looks a next hop up without then using it.
     const hop = this.#freeHops.pop() ?? this.#hops.length
-    this.#hops[hop] = { key, value: nextHop, refs: 0 }
+    this.#hops[hop] = { key, value, refs: 0 }
     this.#hopIds.set(key, hop)
+    this.#hopOwners = hop < this.#hopOwners.length ? this.#hopOwners : grown(this.#hopOwners, hop + 1)
+    this.#hopOwners[hop] = this.#owners.get(value.global) ?? 0
     return hop
   }
 
@@ -243,53 +360,90 @@ export class AttributeStore {
     this.localPref[id] = defaultLocalPref
     this.med[id] = 0
     this.neighbourAsn[id] = 0
-    this.pathLength[id] = 0
-    this.origin[id] = 0
+    this.originAsn[id] = 0
+    this.originatorId[id] = 0
+    this.clusterListLength[id] = 0
     let flags = 0
+    let shape = 0
     for (let at = 0; at < block.length;) {
       const extended = (block[at]! & 0x10) !== 0
       const type = block[at + 1]!
       const length = extended ? (block[at + 2]! << 8) | block[at + 3]! : block[at + 2]!
       const value = at + (extended ? 4 : 3)
       const end = value + length
-      if (type === 1) this.origin[id] = block[value]!
-      else if (type === 2) flags |= this.#decodePath(id, block, value, end)
+      if (type === 1) shape += block[value]!
+      else if (type === 2) shape += 4 * this.#decodePath(id, block, value, end)
       else if (type === 4) {
-        this.med[id] = u32(block, value)
+        this.med[id] = readU32(block, value)
         flags |= attributeFlags.med
       } else if (type === 5) {
-        this.localPref[id] = u32(block, value)
+        this.localPref[id] = readU32(block, value)
         flags |= attributeFlags.localPref
-      } else if (type === 8) for (let i = value; i < end; i += 4) flags |= wellKnown(u32(block, i))
+      } else if (type === 8) for (let i = value; i < end; i += 4) flags |= wellKnown(readU32(block, i))
+      else if (type === 0 && length === 4) {
+        this.#weights.set(id, readU32(block, value))
+        flags |= attributeFlags.weight
+      } else if (type === 9) this.originatorId[id] = readU32(block, value)
+      else if (type === 10) this.clusterListLength[id] = length >>> 2
+      else if (type === 26 && length >= 11) {
+        // RFC 7311 §3: the first TLV, of type 1 and length 11.
+        this.#aigp.set(id, (BigInt(readU32(block, value + 3)) << 32n) | BigInt(readU32(block, value + 7)))
+        flags |= attributeFlags.aigp
+      }
       at = end
     }
     this.flags[id] = flags
+    this.shape[id] = shape
   }
 
+  /** Gives the length of the path. */
   #decodePath(id: number, block: Uint8Array, start: number, end: number): number {
-    let flags = 0
     let count = 0
+    let first = true
     for (let at = start; at < end;) {
       const kind = block[at]!
       const asns = block[at + 1]!
-      if (at === start && kind === 2 && asns > 0) this.neighbourAsn[id] = u32(block, at + 2)
+      const next = at + 2 + 4 * asns
+      if (first && kind <= 2) {
+        if (kind === 2 && asns > 0) this.neighbourAsn[id] = readU32(block, at + 2)
+        first = false
+      }
+      if (kind <= 2) this.originAsn[id] = kind === 2 && asns > 0 ? readU32(block, next - 4) : 0
       count += kind === 1 ? 1 : kind === 2 ? asns : 0
-      for (let i = 0; i < asns; i++)
-        if (u32(block, at + 2 + 4 * i) === this.#localAsn) flags |= attributeFlags.ownAsn
-      at += 2 + 4 * asns
+      at = next
     }
-    this.pathLength[id] = count
-    return flags
+    return count
   }
 }
 
-/** RFC 1997, "Well-known Communities". */
-function wellKnown(community: number): number {
-  if (community === 0xffffff01) return attributeFlags.noExport
-  if (community === 0xffffff02) return attributeFlags.noAdvertise
-  return community === 0xffffff03 ? attributeFlags.noExportSubconfed : 0
+const noBytes = new Uint8Array(0)
+
+/** A hash of `bytes` from `start` to `end`, going on from `seed`. */
+export function hashBytes(seed: number, bytes: Uint8Array, start: number, end: number): number {
+  let h = seed
+  let i = start
+  for (; i + 4 <= end; i += 4) {
+    const word = bytes[i]! | (bytes[i + 1]! << 8) | (bytes[i + 2]! << 16) | (bytes[i + 3]! << 24)
+    h = Math.imul(h ^ word, 0x9e3779b1)
+    h ^= h >>> 15
+  }
+  for (; i < end; i++) h = Math.imul(h ^ bytes[i]!, 0x85ebca6b)
+  return h ^ (h >>> 13)
 }
 
-function u32(bytes: Uint8Array, at: number): number {
+/** RFC 9494 §4.3. */
+function wellKnown(community: number): number {
+  if (community === 0xffff0006) return attributeFlags.longLivedStale
+  return community === 0xffff0007 ? attributeFlags.noLongLived : 0
+}
+
+function readU32(bytes: Uint8Array, at: number): number {
   return ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0
+}
+
+function writeU32(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value >>> 24
+  bytes[at + 1] = value >>> 16
+  bytes[at + 2] = value >>> 8
+  bytes[at + 3] = value
 }

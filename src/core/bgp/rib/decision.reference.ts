@@ -7,31 +7,47 @@ export interface ReferencePath {
   /** Absent: an own route. */
   from?: { kind: NeighbourKind; asn: number; routerId: Address; address: Address }
   attributes: PathAttributes
+  /** RFC 7911 §3. */
+  pathId?: number
 }
 
 /** The best of these paths to one prefix; undefined if there is none. */
-export function decideReference<T extends ReferencePath>(paths: readonly T[]): T | undefined {
+export function decideReference<T extends ReferencePath>(
+  paths: readonly T[],
+  { alwaysCompareMed = false } = {},
+): T | undefined {
   const own = paths.find((path) => path.from === undefined)
   if (own !== undefined) return own
   let left = [...paths]
+  left = keepLowest(left, ({ attributes }) => -(attributes.weight ?? 0))
+  // RFC 9494 §4.3: long-lived stale ones are the least preferred.
+  left = keepLowest(left, ({ attributes }) => (attributes.communities?.includes(0xffff0006) ? 1 : 0))
   // §9.1.2: the highest degree of preference.
-  left = keepLowest(left, (path) =>
-    path.from!.kind === 'external' ? -100 : -(path.attributes.localPref ?? 100),
+  left = keepLowest(left, ({ attributes }) => -(attributes.localPref ?? 100))
+  // RFC 7311 §4.1: with AIGP before without, then the lowest.
+  left = keepLowest(left, ({ attributes }) =>
+    attributes.aigp === undefined ? Infinity : Number(attributes.aigp),
   )
   // §9.1.2.2 a: the fewest AS numbers; b: the lowest origin.
   left = keepLowest(left, pathLength)
   left = keepLowest(left, (path) => ['igp', 'egp', 'incomplete'].indexOf(path.attributes.origin))
   // c: remove paths with a less preferred MULTI_EXIT_DISC than another from the same neighbouring AS.
-  left = left.filter(
-    (m) => !left.some((n) => neighbouringAsn(m) === neighbouringAsn(n) && medOf(n) < medOf(m)),
-  )
+  const comparable = (m: T, n: T) => alwaysCompareMed || neighbouringAsn(m) === neighbouringAsn(n)
+  left = left.filter((m) => !left.some((n) => comparable(m, n) && medOf(n) < medOf(m)))
   // d: eBGP before iBGP; f: the lowest BGP identifier; g: the lowest peer address.
   left = keepLowest(left, (path) => (path.from!.kind === 'external' ? 0 : 1))
   return left.toSorted(
     (a, b) =>
-      compareAddresses(a.from!.routerId, b.from!.routerId) ||
-      compareAddresses(a.from!.address, b.from!.address),
+      // RFC 4456 §9.
+      compareAddresses(identifierOf(a), identifierOf(b)) ||
+      (a.attributes.clusterList?.length ?? 0) - (b.attributes.clusterList?.length ?? 0) ||
+      compareAddresses(a.from!.address, b.from!.address) ||
+      (a.pathId ?? 0) - (b.pathId ?? 0),
   )[0]
+}
+
+function identifierOf({ attributes, from }: ReferencePath): Address {
+  return attributes.originatorId ?? from!.routerId
 }
 
 function keepLowest<T>(paths: T[], measure: (path: T) => number): T[] {
@@ -49,7 +65,8 @@ function pathLength({ attributes }: ReferencePath): number {
 }
 
 function neighbouringAsn({ attributes, from }: ReferencePath): number {
-  const first = attributes.asPath[0]
+  // RFC 5065 §5.3: the way through the confederation does not count.
+  const first = attributes.asPath.find(({ kind }) => kind === 'sequence' || kind === 'set')
   return first?.kind === 'sequence' ? first.asns[0]! : from!.asn
 }
 

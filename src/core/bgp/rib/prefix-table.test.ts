@@ -65,7 +65,7 @@ for (const version of [4, 6] as const) {
     for (let round = 0; round < 5; round++) {
       const ids = Array.from({ length: 1000 }, (_, n) => table.idOf(nth(n + 1 + 1000 * round), 0))
       assert.equal(new Set(ids).size, 1000)
-      assert.equal(table.top, 1000)
+      assert.ok(table.top <= 4096)
       for (const id of ids) table.release(id)
       assert.equal(table.size, 0)
     }

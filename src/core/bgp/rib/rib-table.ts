@@ -1,98 +1,171 @@
 /**
- * The routes of one family: adj-rib-in and adj-rib-out of every neighbour, the own routes, and the loc-rib chosen among them.
- * Columns indexed by the prefix's dense id, no object per route or path; an attribute set is one id.
+ * The routes of one family as they came in, and the loc-rib chosen among them. Columns indexed by the prefix's dense id, no
+ * object per route or path; an attribute set is one id.
  *
- *     per prefix            | uses 4 | best 4 | bestAttributes 4 | dirty 1 |      + its key in the prefix table (17 to 41)
+ *     per prefix            | best: path + 1 | bestSet | paths | state: holds × 4 + changed, dirty |   16, + its key (11 to 29)
  *     per neighbour, by prefix id
- *       in                  | attribute set × 2 + rejected 4 |     since | tenths of a second 4 |
- *       out                 | attribute set as sent 4 |            own | set of the own route for this neighbour 4 |
+ *       in                  | attribute set × 4 + epoch, rejected |      since | tenths of a second |             8 per path
+ *       raw                 | set as it came, where policy made another one of it |                 4 in used segments only
+ *       own                 | set of the own route for this neighbour |                             4 in used segments only
  *
- * A path costs 8 bytes coming in and 4 going out. A prefix is used by each cell of `in` and `out` and by being dirty; unused,
- * its id is freed. Each cell holds its attribute set once. adj-rib-out is kept per neighbour, so that what is withdrawn is
- * exactly what was sent; neighbours in step with each other could share one column per group, with a journal for those behind.
- * A change of a best path marks its prefix dirty; `rib.ts` turns dirty prefixes into UPDATEs. `rib.reference.ts` is the oracle.
+ * A path is its neighbour's slot, or beyond {@link chained} a node of `chains`, where neighbours that send several paths per prefix
+ * (RFC 7911) have theirs. A cell of the current epoch of its neighbour is fresh, one of the other epoch is stale, so that all
+ * paths of a neighbour become stale at once. A prefix is held by every `out` cell of a group and by being dirty; with neither
+ * holds nor paths its id is freed. Each cell holds its attribute set once. A change of a best path marks its prefix dirty;
+ * `rib.ts` turns dirty prefixes into UPDATEs. `rib.reference.ts` is the oracle.
  */
 import type { IpVersion } from '#core/net/address.ts'
 import type { AttributeStore } from './attribute-store.ts'
-import { Column, grown } from './column.ts'
+import { Column } from './column.ts'
 import {
-  attributesOf,
-  cellOf,
+  Candidates,
   compareSets,
-  isUsable,
   locate,
   selectBest,
   type DecisionPeer,
+  type DecisionRules,
 } from './decision.ts'
+import { PathChains } from './paths.ts'
 import { PrefixTable } from './prefix-table.ts'
 
-/** One neighbour's columns. Slot 0 is the speaker itself: its own routes come in through `in`, and nothing goes out. */
+/** Paths from here on are nodes of `chains`. */
+export const chained = 0x4000_0000
+
+/** Bits of a cell beside the attribute set. */
+export const cellBits = { rejected: 1, epoch: 2 } as const
+
+export function setOf(cell: number): number {
+  return cell >>> 2
+}
+
+/** Attribute set of a path that may be used, else 0. */
+export function usableSet(cell: number): number {
+  return (cell & cellBits.rejected) === 0 ? cell >>> 2 : 0
+}
+
+/** One neighbour's columns. Slot 0 is the speaker itself: its own routes come in through `in`. */
 export class PeerTable implements DecisionPeer {
   external = false
   asn = 0
-  rank = 0
+  routerId = 0
+  addressRank = 0
+  /** Bit of cells that are fresh: 0 or {@link cellBits.epoch}. */
+  epoch = 0
   readonly in = new Column()
   readonly since = new Column()
-  readonly out = new Column()
+  /** Sets as they came, where policy made others of them. */
+  readonly raw = new Column()
   readonly own = new Column()
-  /** Prefixes whose paths are stale (RFC 4724 §4.2, RFC 7313 §4); absent: none. */
-  stale?: Set<number>
+  /** Number of paths that came, of those that are used, and of those that are stale. */
   received = 0
   accepted = 0
+  stale = 0
+  /** Of those, in `RibTable.chains`. */
+  chained = 0
+  /** Number of routes that it has been sent. */
   advertised = 0
+
+  isStale(cell: number): boolean {
+    return cell !== 0 && (cell & cellBits.epoch) !== this.epoch
+  }
 }
 
 const DIRTY = 1
 /** The best path changed, not only what some neighbour gets of an own route. */
 const CHANGED = 2
+const HOLD = 4
 
 export class RibTable {
   readonly prefixes: PrefixTable
   /** By slot. */
   readonly peers: (PeerTable | undefined)[] = [new PeerTable()]
-  /** Slot of the best path's neighbour plus 1; 0: no path. */
+  /** The best path + 1; 0: no path. */
   readonly best = new Column()
-  readonly bestAttributes = new Column()
+  readonly bestSet = new Column()
+  readonly chains = new PathChains()
+  /** Prefixes whose changes have not been told yet. */
+  readonly dirty = new IdQueue()
+  /** Columns of others that are indexed by its prefixes: segments go from them, too. */
+  readonly companions = new Set<Column>()
+  /** Every change of a path that may be used is told, not only of the best one. */
+  tellsAll = false
   readonly #store: AttributeStore
-  readonly #uses = new Column()
-  #dirtyBits = new Uint8Array(16)
-  #dirty = new Uint32Array(16)
-  #dirtyCount = 0
+  readonly #rules: DecisionRules
+  readonly #paths = new Column()
+  readonly #state = new Column()
+  readonly #candidates = new Candidates()
 
-  constructor(version: IpVersion, store: AttributeStore, seed: number) {
-    this.prefixes = new PrefixTable(version, seed)
+  constructor(version: IpVersion, store: AttributeStore, rules: DecisionRules, seed: number) {
+    this.prefixes = new PrefixTable(version, seed, (segment) => this.#drop(segment))
     this.#store = store
+    this.#rules = rules
   }
 
-  /** Sets the path of `slot` to `prefix`: an attribute set, or 0 for none. Tells whether anything changed. */
-  setPath(slot: number, prefix: number, attributes: number, rejected: boolean, since: number): boolean {
+  /**
+   * Sets the path of `slot` to `prefix`: a cell, or 0 for none. `received`: the set that came, if the cell's is another one, else
+   * 0. `since`: tenths of a second.
+   */
+  setPath(slot: number, prefix: number, cell: number, received: number, since: number): void {
     const peer = this.peers[slot]!
     const old = peer.in.get(prefix)
-    const cell = attributes === 0 ? 0 : cellOf(attributes, rejected)
-    if (old === cell) return false
-    if (cell !== 0) this.#store.retain(attributes)
-    peer.in.set(prefix, cell)
-    peer.since.set(prefix, cell === 0 ? 0 : since)
-    peer.received += (cell === 0 ? 0 : 1) - (old === 0 ? 0 : 1)
-    peer.accepted += (isUsable(cell) ? 1 : 0) - (isUsable(old) ? 1 : 0)
-    if (old === 0) this.#use(prefix)
-    this.#decide(slot, prefix, old, cell)
-    if (old !== 0) this.#store.release(attributesOf(old))
-    if (cell === 0) this.#unuse(prefix)
-    return true
+    const oldReceived = peer.raw.get(prefix)
+    if (old === cell && oldReceived === received) return
+    if (received !== 0) this.#store.retain(received)
+    peer.raw.set(prefix, received)
+    if ((old | cellBits.epoch) === (cell | cellBits.epoch)) {
+      // Said again with the same attributes.
+      peer.in.set(prefix, cell)
+      peer.stale += (peer.isStale(cell) ? 1 : 0) - (peer.isStale(old) ? 1 : 0)
+    } else {
+      if (cell !== 0) this.#store.retain(setOf(cell))
+      peer.in.set(prefix, cell)
+      peer.since.set(prefix, cell === 0 ? 0 : since)
+      this.#count(peer, prefix, old, cell)
+      this.#decide(slot, prefix, usableSet(old), usableSet(cell))
+      if (old !== 0) this.#store.release(setOf(old))
+    }
+    if (oldReceived !== 0) this.#store.release(oldReceived)
+    if (cell === 0) this.#freeUnused(prefix)
   }
 
-  /** Records what `slot` has been sent for `prefix`: an attribute set, or 0 after a withdrawal. */
-  setOut(slot: number, prefix: number, attributes: number): void {
+  /** As {@link setPath}, for one of several paths of `slot`, told apart by `pathId`. */
+  setChainedPath(
+    slot: number,
+    pathId: number,
+    prefix: number,
+    cell: number,
+    received: number,
+    since: number,
+  ): void {
+    const { chains } = this
     const peer = this.peers[slot]!
-    const old = peer.out.get(prefix)
-    if (old === attributes) return
-    if (attributes !== 0) this.#store.retain(attributes)
-    peer.out.set(prefix, attributes)
-    peer.advertised += (attributes === 0 ? 0 : 1) - (old === 0 ? 0 : 1)
-    if (old === 0) this.#use(prefix)
-    else this.#store.release(old)
-    if (attributes === 0) this.#unuse(prefix)
+    let node = chains.find(prefix, slot, pathId)
+    if (node < 0 && cell === 0) return
+    const old = node < 0 ? 0 : chains.cell.get(node)
+    const oldReceived = node < 0 ? 0 : chains.received.get(node)
+    if (old === cell && oldReceived === received) return
+    if (received !== 0) this.#store.retain(received)
+    if (cell !== 0) this.#store.retain(setOf(cell))
+    if (node < 0) {
+      node = chains.add(prefix, slot, pathId)
+      peer.chained++
+    }
+    chains.cell.set(node, cell)
+    chains.received.set(node, received)
+    if (setOf(old) !== setOf(cell)) chains.since.set(node, since)
+    this.#count(peer, prefix, old, cell)
+    if (cell === 0) {
+      chains.remove(prefix, node)
+      peer.chained--
+    }
+    const [gone, come] = [usableSet(old), usableSet(cell)]
+    if (gone !== come || (cell === 0 && gone !== 0)) {
+      this.#scan(prefix)
+      if (this.tellsAll) this.#mark(prefix, DIRTY)
+    }
+    if (old !== 0) this.#store.release(setOf(old))
+    if (oldReceived !== 0) this.#store.release(oldReceived)
+    if (cell === 0) this.#freeUnused(prefix)
   }
 
   /** Sets what `slot` gets of the own route to `prefix`, which may be 0, before the own route's rewriting for it. */
@@ -102,129 +175,187 @@ export class RibTable {
     if (old === attributes) return
     if (attributes !== 0) this.#store.retain(attributes)
     own.set(prefix, attributes)
-    if (old === 0) this.#use(prefix)
+    if (old === 0) this.hold(prefix)
     this.#mark(prefix, DIRTY)
     if (old !== 0) this.#store.release(old)
-    if (attributes === 0) this.#unuse(prefix)
+    if (attributes === 0) this.unhold(prefix)
   }
 
-  /** Forgets what `slot` was sent, without a word to it: it is gone. */
-  clearOut(slot: number): void {
-    const peer = this.peers[slot]!
-    const sent = peer.out.cells
-    for (let prefix = 0; prefix < sent.length; prefix++) if (sent[prefix] !== 0) this.setOut(slot, prefix, 0)
-    peer.out.clear()
+  /** What this neighbour is to be told of the prefix may have changed, though its paths have not. */
+  touch(prefix: number): void {
+    this.#mark(prefix, DIRTY)
   }
 
-  /** All that `slot` sent is stale from now on, until it sends it again. */
-  markStale(slot: number): void {
-    const peer = this.peers[slot]!
-    const came = peer.in.cells
-    peer.stale ??= new Set()
-    for (let prefix = 0; prefix < came.length; prefix++) if (came[prefix] !== 0) peer.stale.add(prefix)
-  }
-
-  /** Forgets what is still stale. */
-  sweepStale(slot: number): void {
-    const peer = this.peers[slot]!
-    for (const prefix of peer.stale ?? []) this.setPath(slot, prefix, 0, false, 0)
-    delete peer.stale
-  }
-
-  /** Forgets all that `slot` sent. */
-  clearIn(slot: number): void {
-    const peer = this.peers[slot]!
-    delete peer.stale
-    const came = peer.in.cells
-    for (let prefix = 0; prefix < came.length; prefix++)
-      if (came[prefix] !== 0) this.setPath(slot, prefix, 0, false, 0)
-    peer.in.clear()
-    peer.since.clear()
-  }
-
-  clearOwn(slot: number): void {
-    const own = this.peers[slot]!.own
-    for (let prefix = 0; prefix < own.cells.length; prefix++)
-      if (own.cells[prefix] !== 0) this.setOwn(slot, prefix, 0)
-    own.clear()
-  }
-
-  get dirtyCount(): number {
-    return this.#dirtyCount
-  }
-
-  /** The prefix at `index` of the dirty ones. */
-  dirty(index: number): number {
-    return this.#dirty[index]!
+  /** Decides anew: a rule of the decision has changed. */
+  redecide(prefix: number): void {
+    if (this.#paths.get(prefix) > 0) this.#scan(prefix)
   }
 
   /** Whether the best path of a dirty prefix changed. */
   bestChanged(prefix: number): boolean {
-    return (this.#dirtyBits[prefix]! & CHANGED) !== 0
+    return (this.#state.get(prefix) & CHANGED) !== 0
   }
 
-  clearDirty(): void {
-    for (let i = 0; i < this.#dirtyCount; i++) {
-      const prefix = this.#dirty[i]!
-      this.#dirtyBits[prefix] = 0
-      this.#unuse(prefix)
+  /** What a dirty prefix is about has been told. It may be freed. */
+  clean(prefix: number): void {
+    this.#state.set(prefix, this.#state.get(prefix) & ~(DIRTY | CHANGED))
+    this.#freeUnused(prefix)
+  }
+
+  /** Keeps the prefix's id. */
+  hold(prefix: number): void {
+    this.#state.set(prefix, this.#state.get(prefix) + HOLD)
+  }
+
+  unhold(prefix: number): void {
+    this.#state.set(prefix, this.#state.get(prefix) - HOLD)
+    this.#freeUnused(prefix)
+  }
+
+  /** Slot of the neighbour that a path is from. */
+  slotOf(path: number): number {
+    return path < chained ? path : this.chains.slot.get(path - chained)
+  }
+
+  /** All usable paths to the prefix but the own one, into `among`; `refs` are paths. */
+  collect(prefix: number, among: Candidates): void {
+    among.clear()
+    const { peers, chains } = this
+    for (let slot = 1; slot < peers.length; slot++) {
+      const peer = peers[slot]
+      if (peer === undefined || peer.received === 0) continue
+      const set = usableSet(peer.in.get(prefix))
+      if (set !== 0) among.add(set, peer, 0, slot)
     }
-    this.#dirtyCount = 0
+    if (chains.size === 0) return
+    for (let node = chains.first(prefix); node >= 0; node = chains.next(node)) {
+      const set = usableSet(chains.cell.get(node))
+      if (set !== 0) among.add(set, peers[chains.slot.get(node)]!, chains.pathId.get(node), chained + node)
+    }
   }
 
-  #decide(slot: number, prefix: number, old: number, cell: number): void {
-    const gone = isUsable(old) ? attributesOf(old) : 0
-    const come = isUsable(cell) ? attributesOf(cell) : 0
+  #count(peer: PeerTable, prefix: number, old: number, cell: number): void {
+    if (old === 0 || cell === 0) {
+      const more = cell === 0 ? -1 : 1
+      peer.received += more
+      this.#paths.set(prefix, this.#paths.get(prefix) + more)
+    }
+    peer.accepted += (usableSet(cell) === 0 ? 0 : 1) - (usableSet(old) === 0 ? 0 : 1)
+    peer.stale += (peer.isStale(cell) ? 1 : 0) - (peer.isStale(old) ? 1 : 0)
+  }
+
+  #decide(slot: number, prefix: number, gone: number, come: number): void {
     if (gone === come) return
     const best = this.best.get(prefix) - 1
-    if (best < 0) {
-      // There was no usable path, so this is one.
-      this.#choose(prefix, slot, come)
+    if (best < 0 || this.#paths.get(prefix) < 2) {
+      // There is no other usable path, unless this one is gone.
+      if (come !== 0) this.#choose(prefix, slot, come)
+      else this.#scan(prefix)
+    } else if (best >= chained || (this.chains.size > 0 && this.chains.heads.get(prefix) !== 0)) {
+      this.#scan(prefix)
     } else if (slot === best) {
-      const peer = this.peers[slot]!
       // Strictly better than it was before MED, it beats all that it beat, and leaves nobody to compare MEDs with.
-      const rises =
-        come !== 0 && (slot === 0 || compareSets(this.#store, come, peer.external, gone, peer.external) < 0)
+      const rises = come !== 0 && (slot === 0 || compareSets(this.#store, come, gone) < 0)
       if (rises) this.#choose(prefix, slot, come)
       else this.#scan(prefix)
     } else if (slot === 0) {
       if (come !== 0) this.#choose(prefix, 0, come)
     } else if (best > 0) {
-      const verdict = locate(this.#store, this.peers, slot, gone, come, best, this.bestAttributes.get(prefix))
+      const [peer, bestPeer] = [this.peers[slot]!, this.peers[best]!]
+      const verdict = locate(this.#store, this.#rules, peer, gone, come, bestPeer, this.bestSet.get(prefix))
       if (verdict === 'better') this.#choose(prefix, slot, come)
       else if (verdict === 'scan') this.#scan(prefix)
     }
+    if (this.tellsAll) this.#mark(prefix, DIRTY)
   }
 
   #scan(prefix: number): void {
-    const slot = selectBest(this.#store, this.peers, prefix)
-    this.#choose(prefix, slot, slot < 0 ? 0 : attributesOf(this.peers[slot]!.in.get(prefix)))
+    const own = usableSet(this.peers[0]!.in.get(prefix))
+    if (own !== 0) return this.#choose(prefix, 0, own)
+    if (this.#paths.get(prefix) === 0) return this.#choose(prefix, -1, 0)
+    const among = this.#candidates
+    this.collect(prefix, among)
+    const index = selectBest(this.#store, this.#rules, among)
+    if (index < 0) this.#choose(prefix, -1, 0)
+    else this.#choose(prefix, among.refs[index]!, among.sets[index]!)
   }
 
-  #choose(prefix: number, slot: number, attributes: number): void {
-    if (this.best.get(prefix) === slot + 1 && this.bestAttributes.get(prefix) === attributes) return
-    this.best.set(prefix, slot + 1)
-    this.bestAttributes.set(prefix, attributes)
+  #choose(prefix: number, path: number, set: number): void {
+    if (this.best.get(prefix) === path + 1 && this.bestSet.get(prefix) === set) return
+    this.best.set(prefix, path + 1)
+    this.bestSet.set(prefix, set)
     this.#mark(prefix, DIRTY | CHANGED)
   }
 
   #mark(prefix: number, bits: number): void {
-    if (prefix >= this.#dirtyBits.length) this.#dirtyBits = grown(this.#dirtyBits, prefix + 1)
-    const old = this.#dirtyBits[prefix]!
-    this.#dirtyBits[prefix] = old | bits
-    if (old !== 0) return
-    if (this.#dirtyCount === this.#dirty.length) this.#dirty = grown(this.#dirty, this.#dirtyCount + 1)
-    this.#dirty[this.#dirtyCount++] = prefix
-    this.#use(prefix)
+    const old = this.#state.get(prefix)
+    this.#state.set(prefix, old | bits)
+    if ((old & DIRTY) === 0) this.dirty.push(prefix)
   }
 
-  #use(prefix: number): void {
-    this.#uses.set(prefix, this.#uses.get(prefix) + 1)
+  #freeUnused(prefix: number): void {
+    if (this.#paths.get(prefix) === 0 && this.#state.get(prefix) === 0) this.prefixes.release(prefix)
   }
 
-  #unuse(prefix: number): void {
-    const uses = this.#uses.get(prefix) - 1
-    this.#uses.set(prefix, uses)
-    if (uses === 0) this.prefixes.release(prefix)
+  #drop(segment: number): void {
+    for (const column of [this.best, this.bestSet, this.#paths, this.#state, this.chains.heads])
+      column.drop(segment)
+    for (const column of this.companions) column.drop(segment)
+    for (const peer of this.peers)
+      if (peer !== undefined)
+        for (const column of [peer.in, peer.since, peer.raw, peer.own]) column.drop(segment)
+  }
+}
+
+const blockSize = 4096
+
+/** First in, first out, in blocks, so that neither growth nor taking copies anything. */
+export class IdQueue {
+  readonly #blocks: Uint32Array[] = []
+  #head = 0
+  #end = 0
+  #spare: Uint32Array | undefined
+  length = 0
+
+  push(id: number): void {
+    let block = this.#blocks.at(-1)
+    if (block === undefined || this.#end === blockSize) {
+      block = this.#spare ?? new Uint32Array(blockSize)
+      this.#spare = undefined
+      this.#blocks.push(block)
+      this.#end = 0
+    }
+    block[this.#end++] = id
+    this.length++
+  }
+
+  /** Copies up to `into.length` ids from the front, which stay; gives how many. */
+  peek(into: Uint32Array): number {
+    const count = Math.min(this.length, into.length)
+    let block = 0
+    let at = this.#head
+    for (let i = 0; i < count; i++) {
+      into[i] = this.#blocks[block]![at++]!
+      if (at === blockSize) {
+        block++
+        at = 0
+      }
+    }
+    return count
+  }
+
+  /** Takes as many from the front. */
+  drop(count: number): void {
+    this.length -= count
+    this.#head += count
+    while (this.#head >= blockSize) {
+      this.#spare = this.#blocks.shift()
+      this.#head -= blockSize
+    }
+    if (this.length > 0) return
+    this.#spare ??= this.#blocks[0]
+    this.#blocks.length = 0
+    this.#head = 0
+    this.#end = 0
   }
 }

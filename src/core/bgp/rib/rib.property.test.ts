@@ -6,12 +6,18 @@ import { prefix, type Prefix } from '#core/net/prefix.ts'
 import type { PathAttributes } from '../attributes.ts'
 import type { OriginatedAttributes } from '../config.ts'
 import { families, familyOfPrefix, type Family } from '../family.ts'
+import type { RouteEntry, RouteTable } from '../io.ts'
+import type { CompiledChain } from '../policy/chain.ts'
+import type { PrefixTest } from '../policy/outcome.ts'
 import { decodeAttributes, encodeAttributes } from '../wire/attributes.ts'
+import { Framer } from '../wire/framer.ts'
 import type { Update } from '../wire/message.ts'
-import { encodePrefix, nlriPrefixes } from '../wire/nlri.ts'
-import { queryRoutes } from './query.ts'
-import { referenceAdjRibOut, referenceLocRib, type ReferenceRib } from './rib.reference.ts'
-import { Rib, type NeighbourSession } from './rib.ts'
+import { encodePaths, encodePrefix, nlriPaths } from '../wire/nlri.ts'
+import { decodeMessage } from '../wire/wire.ts'
+import { withheldFrom } from './explain.ts'
+import { queryPage, queryRoutes } from './query.ts'
+import { referenceAdjRibOut, referenceImport, referenceLocRib, type ReferenceRib } from './rib.reference.ts'
+import { Rib, type NeighbourSession, type RibSink } from './rib.ts'
 
 const prefixes = [
   '0.0.0.0/0',
@@ -69,34 +75,89 @@ function sessionOf(index: number, otherVersion: boolean): NeighbourSession {
       extendedNextHop: [],
     },
     families,
+    // Some are told in two octets (RFC 6793), some take little at a time or several paths (RFC 7911).
+    fourOctetAsn: index !== 2,
     maxLength: 4096,
+    ...(index === 5 || index === 1 ? { addPathSend: { 'ipv4/unicast': 2, 'ipv6/unicast': 3 } } : {}),
+    enhancedRouteRefresh: index === 0,
+  }
+}
+
+/** Sends several paths per prefix (RFC 7911). */
+const severalFrom = 4
+
+const shortOnes: PrefixTest = { matches: (nlri, at) => nlri[at]! <= 9, rpki: false }
+const from65004: PrefixTest = { matches: (_nlri, _at, originAsn) => originAsn === 65004, rpki: true }
+
+/** Policies of every form that an outcome has. */
+const chains: (CompiledChain | undefined)[] = [
+  undefined,
+  chainOf('prefer', (attributes, finish) => finish({ attributes: { ...attributes, localPref: 150 } })),
+  chainOf('not short', (attributes, finish) => ({
+    kind: 'choice',
+    test: shortOnes,
+    yes: () => ({ kind: 'reject', reason: 'short' }),
+    no: () => finish({ attributes }),
+  })),
+  chainOf('mark by origin, weigh short ones', (attributes, finish) => ({
+    kind: 'choice',
+    test: from65004,
+    yes: () => finish({ attributes: { ...attributes, communities: [6500107] } }),
+    no: () => ({
+      kind: 'choice',
+      test: shortOnes,
+      yes: () => finish({ attributes: { ...attributes, weight: 5, med: 1 } }),
+      no: () => finish({ attributes }),
+    }),
+  })),
+  chainOf('nothing', () => ({ kind: 'reject', reason: 'nothing' })),
+]
+
+function chainOf(
+  key: string,
+  decide: (
+    attributes: PathAttributes,
+    finish: Parameters<CompiledChain['decide']>[2],
+  ) => ReturnType<CompiledChain['decide']>,
+): CompiledChain {
+  return {
+    key,
+    readsNeighbour: false,
+    readsSource: false,
+    decide: (_route, attributes, finish) => decide(attributes, finish),
   }
 }
 
 type BlockAttributes = Omit<PathAttributes, 'nextHop'>
 
 type Event =
-  | { kind: 'announce'; peer: number; prefixes: number[]; attributes: BlockAttributes }
-  | { kind: 'withdraw'; peer: number; prefixes: number[] }
-  | { kind: 'down'; peer: number }
-  | { kind: 'refresh'; peer: number }
+  | { kind: 'announce'; peer: number; prefixes: number[]; pathId: number; attributes: BlockAttributes }
+  | { kind: 'withdraw'; peer: number; prefixes: number[]; pathId: number }
+  | { kind: 'down'; peer: number; kept: Family[] }
+  | { kind: 'refresh' | 'markStale'; peer: number }
+  | { kind: 'sweep' | 'longLived'; peer: number }
+  | { kind: 'congested'; peer: number; congested: boolean }
   | { kind: 'up'; peer: number; otherVersion: boolean }
   | { kind: 'policy'; peer: number; importRoutes: boolean; exportLearned: boolean }
+  | { kind: 'chains'; peer: number; import: number; export: number }
   | { kind: 'own'; prefix: number; to: { peer: number; attributes: OriginatedAttributes }[] }
-  | { kind: 'flush' }
+  | { kind: 'deferred'; deferred: boolean }
+  | { kind: 'run'; times: number }
+  | { kind: 'settle' }
 
 const peer = fc.nat({ max: neighbours.length - 1 })
+const pathId = fc.constantFrom(0, 1, 7)
 const somePrefixes = fc.uniqueArray(fc.nat({ max: prefixes.length - 1 }), { minLength: 1, maxLength: 3 })
 const asPath = fc
   .array(
     fc.record({
       kind: fc.constantFrom('sequence' as const, 'sequence' as const, 'set' as const),
-      asns: fc.array(fc.constantFrom(65002, 65003, 65004, 65001), { minLength: 1, maxLength: 2 }),
+      asns: fc.array(fc.constantFrom(65002, 65003, 65004, 65001, 4200000001), { minLength: 1, maxLength: 2 }),
     }),
     { maxLength: 2 },
   )
-  .map((path) => path.map((segment) => ({ ...segment, asns: segment.asns })))
-const communities = fc.constantFrom(undefined, [0xffffff01], [0xffffff02], [0xffffff03], [6500100])
+  .map((path) => path.map((segment) => ({ ...segment })))
+const communities = fc.constantFrom(undefined, [0xffffff01], [0xffffff02], [0xffff0007], [6500100])
 const attributes = fc
   .record({
     origin: fc.constantFrom('igp' as const, 'igp' as const, 'egp' as const, 'incomplete' as const),
@@ -116,13 +177,32 @@ const originated = fc
   .map((each): OriginatedAttributes => withoutUndefined(each))
 const event: fc.Arbitrary<Event> = fc.oneof(
   {
-    weight: 8,
-    arbitrary: fc.record({ kind: fc.constant('announce'), peer, prefixes: somePrefixes, attributes }),
+    weight: 12,
+    arbitrary: fc.record({ kind: fc.constant('announce'), peer, prefixes: somePrefixes, pathId, attributes }),
   },
-  { weight: 3, arbitrary: fc.record({ kind: fc.constant('withdraw'), peer, prefixes: somePrefixes }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('down'), peer }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('refresh'), peer }) },
-  { weight: 3, arbitrary: fc.record({ kind: fc.constant('up'), peer, otherVersion: fc.boolean() }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({ kind: fc.constant('withdraw'), peer, prefixes: somePrefixes, pathId }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant('down'), peer, kept: fc.subarray([...families]) }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constantFrom(
+        'refresh' as const,
+        'refresh' as const,
+        'sweep' as const,
+        'longLived' as const,
+        'markStale' as const,
+      ),
+      peer,
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('congested'), peer, congested: fc.boolean() }) },
+  { weight: 5, arbitrary: fc.record({ kind: fc.constant('up'), peer, otherVersion: fc.boolean() }) },
   {
     weight: 1,
     arbitrary: fc.record({
@@ -130,6 +210,15 @@ const event: fc.Arbitrary<Event> = fc.oneof(
       peer,
       importRoutes: fc.boolean(),
       exportLearned: fc.boolean(),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('chains'),
+      peer,
+      import: fc.nat({ max: chains.length - 1 }),
+      export: fc.nat({ max: chains.length - 1 }),
     }),
   },
   {
@@ -143,33 +232,94 @@ const event: fc.Arbitrary<Event> = fc.oneof(
       }),
     }),
   },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('flush') }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('deferred'), deferred: fc.boolean() }) },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant('run'), times: fc.constantFrom(1, 2, 5) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('settle') }) },
 )
 
-test('any order of events leads to the tables that the reference computes from their sum', () => {
-  fc.assert(
-    fc.property(fc.array(event, { minLength: 20, maxLength: 80, size: 'max' }), (events) => run(events)),
-    { numRuns: 400 },
-  )
-})
+for (const sliceSize of [1, 3, 1000])
+  test(`any order of events leads to the tables that the reference computes from their sum, in slices of ${sliceSize}`, () => {
+    fc.assert(
+      fc.property(fc.array(event, { minLength: 30, maxLength: 120, size: 'max' }), (events) =>
+        run(events, sliceSize),
+      ),
+      { numRuns: 250 },
+    )
+  })
+
+interface Told {
+  session: NeighbourSession | undefined
+  /** By prefix and path identifier. */
+  table: Map<string, { prefix: Prefix; attributes: PathAttributes }>
+  endsOfRib: Set<Family>
+  borders: ('begin' | 'end')[]
+  congested: boolean
+}
 
 /** Plays the events on the RIB and on the reference, and keeps what each neighbour was told, as it would. */
-function run(events: Event[]): void {
-  const rib = new Rib({ localAsn, seed: 1 })
-  const model: ReferenceRib = { localAsn, neighbours: new Map(), own: new Map() }
-  const told = new Map<number, Map<Prefix, PathAttributes>>()
+function run(events: Event[], sliceSize: number): void {
+  const rib = new Rib({ seed: 1, sliceSize })
+  const model: ReferenceRib = { neighbours: new Map(), own: new Map() }
+  const told = new Map<number, Told>()
+  let deferred = false
+  const sink: RibSink = {
+    send(slot, bytes, messages) {
+      learn(told.get(slot)!, bytes, messages)
+    },
+    refreshBorder(slot, _family, role) {
+      assert.equal(told.get(slot)!.session?.enhancedRouteRefresh, true)
+      told.get(slot)!.borders.push(role)
+    },
+    bestChanged() {},
+  }
+  const settle = () => {
+    for (let i = 0; rib.nextRunAt() < Infinity || i === 0; i++) {
+      assert.ok(i < 10_000, 'the RIB comes to rest')
+      rib.run(0, sink)
+    }
+  }
   const slots = neighbours.map(() => {
     const policy = { importRoutes: true, exportLearned: true }
     const slot = rib.addNeighbour(policy)
-    model.neighbours.set(slot, { policy, sent: new Map() })
-    told.set(slot, new Map())
+    model.neighbours.set(slot, { policy, sent: [] })
+    told.set(slot, {
+      session: undefined,
+      table: new Map(),
+      endsOfRib: new Set(),
+      borders: [],
+      congested: false,
+    })
     return slot
   })
-  for (const each of [...events, { kind: 'flush' } as const]) {
-    if (each.kind === 'flush') {
-      for (const { slot, updates } of rib.flush())
-        for (const update of updates) if (update.kind === 'update') learn(told.get(slot)!, update)
-      compare(rib, model, told)
+  const current = neighbours.map(() => ({ otherVersion: false, import: 0, export: 0 }))
+  const sessionNow = (index: number): NeighbourSession => {
+    const session = sessionOf(index, current[index]!.otherVersion)
+    const [incoming, outgoing] = [chains[current[index]!.import], chains[current[index]!.export]]
+    if (incoming !== undefined) session.source.policy = incoming
+    if (outgoing !== undefined) session.target.policy = outgoing
+    return session
+  }
+  for (const each of [
+    ...events,
+    { kind: 'deferred', deferred: false } as const,
+    { kind: 'settle' } as const,
+  ]) {
+    if (each.kind === 'run') {
+      for (let i = 0; i < each.times; i++) rib.run(0, sink)
+      continue
+    }
+    if (each.kind === 'settle') {
+      for (const [slot, state] of told) {
+        state.congested = false
+        rib.setCongested(slot, false)
+      }
+      settle()
+      if (!deferred) compare(rib, model, told)
+      continue
+    }
+    if (each.kind === 'deferred') {
+      deferred = each.deferred
+      rib.setDeferred(deferred)
       continue
     }
     if (each.kind === 'own') {
@@ -186,79 +336,231 @@ function run(events: Event[]): void {
     }
     const slot = slots[each.peer]!
     const neighbour = model.neighbours.get(slot)!
+    const state = told.get(slot)!
     if (each.kind === 'policy') {
       neighbour.policy = { importRoutes: each.importRoutes, exportLearned: each.exportLearned }
       rib.setPolicy(slot, neighbour.policy)
+    } else if (each.kind === 'chains') {
+      current[each.peer]!.import = each.import
+      current[each.peer]!.export = each.export
+      if (neighbour.session === undefined) continue
+      neighbour.session = neighbour.learned = sessionNow(each.peer)
+      rib.changeSession(slot, neighbour.session)
     } else if (each.kind === 'up') {
       if (neighbour.session !== undefined) continue
-      neighbour.session = sessionOf(each.peer, each.otherVersion)
+      current[each.peer]!.otherVersion = each.otherVersion
+      neighbour.session = neighbour.learned = sessionNow(each.peer)
+      state.session = neighbour.session
       rib.sessionUp(slot, neighbour.session)
+    } else if (each.kind === 'sweep') {
+      for (const family of families) rib.sweepStale(slot, family)
+      neighbour.sent = neighbour.sent.filter(({ stale }) => !stale)
+    } else if (each.kind === 'longLived') {
+      for (const family of families) rib.toLongLived(slot, family)
+      neighbour.sent = neighbour.sent.filter(
+        ({ stale, attributes: { communities } }) => !stale || communities?.includes(0xffff0007) !== true,
+      )
+      for (const path of neighbour.sent) if (path.stale) path.longLived = true
     } else if (neighbour.session === undefined) continue
     else if (each.kind === 'down') {
       delete neighbour.session
-      neighbour.sent.clear()
-      told.get(slot)!.clear()
-      rib.sessionDown(slot)
+      neighbour.sent = neighbour.sent.filter(
+        ({ prefix, stale }) => !stale && each.kept.includes(familyOfPrefix(prefix)),
+      )
+      for (const path of neighbour.sent) path.stale = true
+      Object.assign(state, {
+        session: undefined,
+        table: new Map(),
+        endsOfRib: new Set(),
+        borders: [],
+        congested: false,
+      })
+      rib.sessionDown(slot, each.kept)
+    } else if (each.kind === 'markStale') {
+      neighbour.sent = neighbour.sent.filter(({ stale }) => !stale)
+      for (const path of neighbour.sent) path.stale = true
+      for (const family of families) rib.markStale(slot, family)
     } else if (each.kind === 'refresh') {
       for (const family of families) rib.refresh(slot, family)
-    } else if (each.kind === 'announce') {
+    } else if (each.kind === 'congested') {
+      state.congested = each.congested
+      rib.setCongested(slot, each.congested)
+    } else if (each.kind === 'announce' || each.kind === 'withdraw') {
+      const pathId = each.peer === severalFrom ? each.pathId : 0
+      const said = each.prefixes.map((i) => prefixes[i]!)
+      neighbour.sent = neighbour.sent.filter((path) => path.pathId !== pathId || !said.includes(path.prefix))
       for (const family of families) {
-        const mine = each.prefixes.map((i) => prefixes[i]!).filter((p) => familyOfPrefix(p) === family)
+        const mine = said.filter((p) => familyOfPrefix(p) === family)
+        if (mine.length === 0) continue
         const nextHop = nextHopOf(neighbour.session.from.address, family)
-        if (mine.length > 0) rib.receive(slot, announcement(family, mine, each.attributes, nextHop), 0)
-        for (const prefix of mine) neighbour.sent.set(prefix, { ...each.attributes, nextHop })
-      }
-    } else {
-      for (const i of each.prefixes) neighbour.sent.delete(prefixes[i]!)
-      for (const family of families) {
-        const mine = each.prefixes.map((i) => prefixes[i]!).filter((p) => familyOfPrefix(p) === family)
-        if (mine.length > 0) rib.receive(slot, { ...empty, withdrawn: [{ family, nlri: wireForm(mine) }] }, 0)
+        const block = { family, ...wireForm(mine, each.peer === severalFrom ? pathId : undefined) }
+        if (each.kind === 'withdraw') {
+          rib.receive(slot, { ...empty, withdrawn: [block] }, 0)
+          continue
+        }
+        const announced = [{ ...block, nextHop: { global: nextHop } }]
+        const canonical = encodeAttributes({ ...each.attributes, nextHop })
+        rib.receive(slot, { ...empty, announced, attributes: canonical }, 0)
+        for (const prefix of mine)
+          neighbour.sent.push({
+            prefix,
+            pathId,
+            attributes: { ...each.attributes, nextHop },
+            stale: false,
+            longLived: false,
+          })
       }
     }
   }
   for (const slot of slots) rib.removeNeighbour(slot)
   rib.setOwnRoutes([], 0)
-  rib.flush()
+  settle()
   for (const family of families) assert.equal(rib.tables[family].prefixes.size, 0, 'no prefix leaks')
   assert.equal(rib.store.size, 0, 'no attribute set leaks')
 }
 
-/** What a neighbour makes of an UPDATE. A withdrawal of what it does not have, or twice the same, is a fault of the sender. */
-function learn(table: Map<Prefix, PathAttributes>, update: Update): void {
-  for (const block of update.withdrawn)
-    for (const prefix of nlriPrefixes(block))
-      assert.ok(table.delete(prefix), `${prefix} was announced before`)
-  for (const block of update.announced)
-    for (const prefix of nlriPrefixes(block))
-      table.set(prefix, decodeAttributes(update.attributes, block.nextHop))
+/** What a neighbour makes of messages. A withdrawal of what it does not have is a fault of the sender. */
+function learn({ session, table, endsOfRib }: Told, bytes: Uint8Array, messages: number): void {
+  assert.ok(session !== undefined, 'nobody is told after the end of the session')
+  const framer = new Framer()
+  framer.push(bytes)
+  const context = {
+    fourOctetAsn: session.fourOctetAsn,
+    kind: 'ibgp',
+    families,
+    extendedNextHop: families,
+    addPathReceive: families.filter((family) => session.addPathSend?.[family] !== undefined),
+  } as const
+  let count = 0
+  while (framer.advance()) {
+    count++
+    const decoded = decodeMessage(framer.bytes.subarray(framer.start, framer.end), context)
+    assert.ok(decoded.ok && decoded.value.kind === 'update')
+    const update = decoded.value
+    assert.deepEqual(update.faults, [])
+    for (const family of update.endOfRib) endsOfRib.add(family)
+    for (const block of update.withdrawn)
+      for (const { prefix, pathId } of nlriPaths(block))
+        assert.ok(table.delete(`${prefix} ${pathId}`), `${prefix} was announced before`)
+    for (const block of update.announced)
+      for (const { prefix, pathId } of nlriPaths(block))
+        table.set(`${prefix} ${pathId}`, {
+          prefix,
+          attributes: decodeAttributes(update.attributes, block.nextHop),
+        })
+  }
+  assert.equal(count, messages)
 }
 
-function compare(rib: Rib, model: ReferenceRib, told: Map<number, Map<Prefix, PathAttributes>>): void {
+function compare(rib: Rib, model: ReferenceRib, told: Map<number, Told>): void {
   const names = new Map([...told.keys()].map((slot) => [slot, String(slot)]))
-  const locRib = queryRoutes(rib, 'locRib', {}, names)
+  const query = (table: RouteTable, slot?: number) => {
+    const all = queryRoutes(rib, table, slot === undefined ? {} : { slot }, names)
+    assert.deepEqual(paged(rib, table, slot, names).toSorted(byKey), all.toSorted(byKey))
+    return all
+  }
   const expected = referenceLocRib(model)
   assert.deepEqual(
-    new Map(locRib.map((route) => [route.prefix, { from: route.peer ?? '0', attributes: route.attributes }])),
-    new Map(
-      [...expected].map(([prefix, { slot, attributes }]) => [prefix, { from: String(slot), attributes }]),
-    ),
+    new Map(query('locRib').map((route) => [route.prefix, [route.peer ?? '0', route.attributes]])),
+    new Map([...expected].map(([prefix, [best]]) => [prefix, [String(best!.slot), best!.attributes]])),
   )
-  for (const [slot, table] of told) {
-    assert.deepEqual(table, referenceAdjRibOut(model, slot), `what ${slot} was told`)
-    const recorded = queryRoutes(rib, 'adjRibOut', { slot }, names)
-    assert.deepEqual(new Map(recorded.map((route) => [route.prefix, route.attributes])), table)
-    const { sent } = model.neighbours.get(slot)!
-    const received = queryRoutes(rib, 'adjRibIn', { slot }, names)
-    assert.deepEqual(new Map(received.map((route) => [route.prefix, route.attributes])), sent)
+  for (const [slot, { session, table, endsOfRib, borders }] of told) {
+    const out = referenceAdjRibOut(model, slot)
+    assert.deepEqual(byPrefix([...table.values()]), plain(out), `what ${slot} was told`)
+    assert.deepEqual(byPrefix(query('adjRibOut', slot)), plain(out))
+    if (session !== undefined) assert.deepEqual([...endsOfRib].toSorted(), [...families])
+    assert.equal(
+      borders.filter((role) => role === 'begin').length,
+      borders.filter((role) => role === 'end').length,
+    )
+    for (const { prefix } of withheldFrom(rib, slot)) assert.equal(out.has(prefix), false)
+    const neighbour = model.neighbours.get(slot)!
+    const { sent } = neighbour
+    const received = query('adjRibIn', slot)
+    assert.deepEqual(
+      received
+        .map(({ prefix, pathId = 0, stale = false, attributes, received: raw, rejected }) => ({
+          prefix,
+          pathId,
+          stale,
+          attributes: raw ?? attributes,
+          made: rejected === undefined ? attributes : undefined,
+        }))
+        .toSorted(byPath),
+      sent
+        .map((path) => {
+          const { prefix, pathId, stale, attributes } = path
+          return { prefix, pathId, stale, attributes, made: referenceImport(neighbour, path) }
+        })
+        .toSorted(byPath),
+    )
+    for (const route of received) {
+      assert.equal(route.rejected === undefined, route.why !== undefined)
+      if (route.why === 'only') assert.ok(route.best)
+    }
+    const accepted = received.filter((route) => route.rejected === undefined)
+    assert.equal(query('accepted', slot).length, accepted.length)
     for (const family of families) {
       const counts = rib.tables[family].peers[slot]!
-      const ofFamily = (prefix: Prefix) => familyOfPrefix(prefix) === family
-      assert.equal(counts.advertised, [...table.keys()].filter(ofFamily).length)
-      assert.equal(counts.received, [...sent.keys()].filter(ofFamily).length)
-      const usable = received.filter((route) => ofFamily(route.prefix) && route.rejected === undefined)
-      assert.equal(counts.accepted, usable.length)
+      const ofFamily = ({ prefix }: { prefix: Prefix }) => familyOfPrefix(prefix) === family
+      assert.equal(counts.advertised, [...table.values()].filter(ofFamily).length, `advertised to ${slot}`)
+      assert.equal(counts.received, sent.filter(ofFamily).length)
+      assert.equal(counts.stale, sent.filter((path) => path.stale && ofFamily(path)).length)
+      assert.equal(counts.accepted, accepted.filter(ofFamily).length)
     }
   }
+}
+
+function paged(
+  rib: Rib,
+  table: RouteTable,
+  slot: number | undefined,
+  names: Map<number, string>,
+): RouteEntry[] {
+  const found: RouteEntry[] = []
+  for (let cursor: number | undefined = 0; cursor !== undefined;) {
+    const page = queryPage(rib, table, slot === undefined ? {} : { slot }, names, cursor, 2)
+    found.push(...page.entries)
+    cursor = page.next
+  }
+  return found
+}
+
+function byPath(a: { prefix: Prefix; pathId: number }, b: { prefix: Prefix; pathId: number }): number {
+  return byKey([a.prefix, a.pathId], [b.prefix, b.pathId])
+}
+
+function byKey(a: object, b: object): number {
+  const [x, y] = [JSON.stringify(a), JSON.stringify(b)]
+  return x < y ? -1 : x > y ? 1 : 0
+}
+
+function byPrefix(
+  routes: readonly { prefix: Prefix; attributes: PathAttributes }[],
+): Record<string, unknown[]> {
+  const found: Record<string, PathAttributes[]> = {}
+  for (const { prefix, attributes } of routes) (found[prefix] ??= []).push(attributes)
+  return sorted(found)
+}
+
+function plain(tables: Map<Prefix, PathAttributes[]>): Record<string, unknown[]> {
+  return sorted(Object.fromEntries(tables))
+}
+
+function sorted(tables: Record<string, PathAttributes[]>): Record<string, unknown[]> {
+  const entries = Object.entries(tables).toSorted(([a], [b]) => (a < b ? -1 : 1))
+  return Object.fromEntries(
+    entries.map(([prefix, all]) => [
+      prefix,
+      all
+        .map((attributes) => decodeAttributes(encodeAttributes(attributes), nextHopIn(attributes)))
+        .toSorted(byKey),
+    ]),
+  )
+}
+
+function nextHopIn({ nextHop: global }: PathAttributes): { global: Address } {
+  return { global }
 }
 
 const empty: Update = {
@@ -270,21 +572,11 @@ const empty: Update = {
   faults: [],
 }
 
-function announcement(
-  family: Family,
-  prefixes: Prefix[],
-  attributes: BlockAttributes,
-  nextHop: Address,
-): Update {
-  return {
-    ...empty,
-    announced: [{ family, nlri: wireForm(prefixes), nextHop: { global: nextHop } }],
-    attributes: encodeAttributes({ ...attributes, nextHop }),
-  }
-}
-
-function wireForm(prefixes: Prefix[]): Uint8Array {
-  return Uint8Array.from(prefixes.flatMap((prefix) => [...encodePrefix(prefix)]))
+/** `pathId`: undefined where there are none. */
+function wireForm(prefixes: Prefix[], pathId: number | undefined): { nlri: Uint8Array; pathIds?: true } {
+  if (pathId !== undefined)
+    return { nlri: encodePaths(prefixes.map((prefix) => ({ pathId, prefix }))), pathIds: true }
+  return { nlri: Uint8Array.from(prefixes.flatMap((prefix) => [...encodePrefix(prefix)])) }
 }
 
 function nextHopOf(neighbour: Address, family: Family): Address {

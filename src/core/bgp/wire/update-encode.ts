@@ -137,7 +137,7 @@ function mpFamily(family: Family): Uint8Array {
 }
 
 /** AFI, SAFI, next hop and the reserved octet (RFC 4760 §3; RFC 2545 §3 for two next hops; RFC 8950 §3). */
-function mpReachHead(family: Family, nextHop: NextHop): Uint8Array {
+export function mpReachHead(family: Family, nextHop: NextHop): Uint8Array {
   const global = addressBytes(nextHop.global)
   const linkLocal =
     nextHop.linkLocal === undefined || global.length !== 16 ? none : addressBytes(nextHop.linkLocal)
@@ -174,7 +174,7 @@ function mpAttribute(type: number, head: Uint8Array, nlri: Uint8Array): Uint8Arr
 }
 
 /** For a neighbour with AS numbers of two octets: AS_TRANS, with AS4_PATH and AS4_AGGREGATOR beside it (RFC 6793 §4.2.2). */
-function withTwoOctetAsns(block: Uint8Array): Uint8Array {
+export function withTwoOctetAsns(block: Uint8Array): Uint8Array {
   const sent: RawAttribute[] = []
   for (const attribute of rawAttributes(block)) {
     if (attribute.type === attributeType.asPath) {
