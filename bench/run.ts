@@ -22,6 +22,10 @@ const benches: Record<string, { about: string; run: () => Promise<unknown> }> = 
     about: 'time per route of each stage in the RIB; printed only; takes a number of routes',
     run: () => import('./rib.ts').then((bench) => bench.run(Number(more[0] ?? 200_000))),
   },
+  sim: {
+    about: 'random fabrics of BGP speakers against an oracle; takes a number of fabrics and a seed',
+    run: () => import('./sim.ts').then((bench) => bench.run(Number(more[0] ?? 20_000), Number(more[1] ?? 1))),
+  },
 }
 
 const [name = '', ...more] = process.argv.slice(2).filter((argument) => argument !== '--')

@@ -1,0 +1,176 @@
+/** What must hold in a fabric that has come to rest. Each fault is a sentence. */
+import type { AsPathSegment } from '#core/bgp/attributes.ts'
+import { families } from '#core/bgp/family.ts'
+import type { RouteEntry } from '#core/bgp/io.ts'
+import type { Prefix } from '#core/net/prefix.ts'
+import type { SimulatedBgp } from './bgp-host.ts'
+import {
+  choose,
+  sessionBetween,
+  showPath,
+  solve,
+  type OracleFabric,
+  type OraclePath,
+  type Solution,
+} from './bgp-oracle.ts'
+
+export interface FabricCheck {
+  faults: string[]
+  /** `unsettled`: the fabric has no stable state, so none was asked for; `other`: it has several, and is in another one. */
+  outcome: 'oracle' | 'other' | 'unsettled'
+}
+
+/** `running`: by name. */
+export function checkFabric(running: ReadonlyMap<string, SimulatedBgp>, oracle: OracleFabric): FabricCheck {
+  const faults: string[] = []
+  const expected = solve(oracle)
+  if (expected === undefined) return { faults, outcome: 'unsettled' }
+  for (const [name, bgp] of running) {
+    checkSessions(faults, name, bgp, oracle)
+    checkCounts(faults, name, bgp)
+    checkLoops(faults, name, bgp)
+  }
+  checkBothEnds(faults, running, oracle)
+  if (faults.length > 0) return { faults, outcome: 'oracle' }
+  const seen: Solution = new Map([...running].map(([name, bgp]) => [name, chosen(bgp, expected.get(name)!)]))
+  const differences = [...running.keys()].flatMap((name) =>
+    differ(name, seen.get(name)!, expected.get(name)!),
+  )
+  if (differences.length === 0) return { faults, outcome: 'oracle' }
+  // A fabric may have several stable states. Then each choice must be right by what the neighbours chose.
+  const unstable = [...running.keys()].flatMap((name) =>
+    differ(name, seen.get(name)!, choose(oracle, seen, name)),
+  )
+  return unstable.length === 0 && severalStates(oracle)
+    ? { faults, outcome: 'other' }
+    : { faults: differences, outcome: 'oracle' }
+}
+
+function checkSessions(faults: string[], name: string, bgp: SimulatedBgp, oracle: OracleFabric): void {
+  for (const { peer, state } of bgp.peers()) {
+    const wanted = sessionBetween(oracle, name, peer) !== undefined
+    if (wanted !== (state === 'established')) faults.push(`${name}: the session to ${peer} is in ${state}`)
+  }
+}
+
+/** Counters are those of the tables, and nothing is kept that may be out of date. */
+function checkCounts(faults: string[], name: string, bgp: SimulatedBgp): void {
+  for (const { peer, families: counts } of bgp.peers()) {
+    for (const { family, received, accepted, advertised } of counts) {
+      const routes = bgp.routes('adjRibIn', { peer, family })
+      const usable = routes.filter(({ rejected }) => rejected === undefined)
+      const sent = bgp.routes('adjRibOut', { peer, family })
+      const [is, should] = [
+        [received, accepted, advertised].join(' '),
+        [routes.length, usable.length, sent.length].join(' '),
+      ]
+      if (is !== should)
+        faults.push(`${name}: counts of ${family} with ${peer} are ${is} instead of ${should}`)
+      for (const { prefix, stale } of routes)
+        if (stale === true) faults.push(`${name}: ${prefix} of ${peer} is still stale`)
+    }
+  }
+}
+
+/** No AS stands in a path at two places. */
+function checkLoops(faults: string[], name: string, bgp: SimulatedBgp): void {
+  for (const { prefix, attributes } of bgp.routes('locRib')) {
+    const asns = attributes.asPath.flatMap((segment) => segment.asns)
+    if (new Set(asns).size < asns.length)
+      faults.push(`${name}: the path to ${prefix} is a loop: ${asns.join(' ')}`)
+  }
+}
+
+/** What one end says it has sent, the other says it has received. */
+function checkBothEnds(
+  faults: string[],
+  running: ReadonlyMap<string, SimulatedBgp>,
+  oracle: OracleFabric,
+): void {
+  for (const [name, bgp] of running)
+    for (const { peer } of bgp.peers()) {
+      if (sessionBetween(oracle, name, peer) === undefined) continue
+      const sent = bgp.routes('adjRibOut', { peer }).map(onTheWire).sort()
+      const received = running.get(peer)!.routes('adjRibIn', { peer: name }).map(onTheWire).sort()
+      for (const line of sent)
+        if (!received.includes(line)) faults.push(`${peer} has not received from ${name}: ${line}`)
+      for (const line of received)
+        if (!sent.includes(line)) faults.push(`${name} has not sent to ${peer}: ${line}`)
+    }
+}
+
+function onTheWire({ prefix, attributes }: RouteEntry): string {
+  const { weight: _, ...sent } = attributes
+  return `${prefix} ${JSON.stringify(Object.entries(sent).sort(([a], [b]) => (a < b ? -1 : 1)))}`
+}
+
+/** The loc-rib in the words of the oracle: the best path alone, and the others as the oracle has them. */
+function chosen(
+  bgp: SimulatedBgp,
+  expected: ReadonlyMap<Prefix, readonly OraclePath[]>,
+): Map<Prefix, OraclePath[]> {
+  const paths = new Map<Prefix, OraclePath[]>()
+  for (const entry of bgp.routes('locRib')) {
+    const { prefix, best, peer, attributes } = entry
+    if (!best) continue
+    const same = expected.get(prefix)?.find(({ from }) => from?.name === peer)
+    const path: OraclePath = {
+      prefix,
+      origin: attributes.origin,
+      asPath: hops(attributes.asPath),
+      nextHop: attributes.nextHop,
+      communities: attributes.communities ?? [],
+      clusters: attributes.clusterList ?? [],
+    }
+    if (attributes.med !== undefined) path.med = attributes.med
+    if (attributes.localPref !== undefined) path.localPref = attributes.localPref
+    if (attributes.originatorId !== undefined) path.originator = attributes.originatorId
+    if (peer !== undefined)
+      path.from = same?.from ?? {
+        name: peer,
+        kind: 'external',
+        client: false,
+        asn: 0,
+        routerId: attributes.nextHop,
+        address: attributes.nextHop,
+      }
+    paths.set(prefix, [path])
+  }
+  return paths
+}
+
+function hops(path: readonly AsPathSegment[]): string[] {
+  return path.flatMap(({ kind, asns }) =>
+    asns.map((asn) => (kind.startsWith('confed') ? `c${asn}` : String(asn))),
+  )
+}
+
+function differ(
+  name: string,
+  seen: ReadonlyMap<Prefix, readonly OraclePath[]>,
+  expected: ReadonlyMap<Prefix, readonly OraclePath[]>,
+): string[] {
+  const faults: string[] = []
+  for (const prefix of new Set([...seen.keys(), ...expected.keys()])) {
+    const [is, should] = [seen, expected].map((paths) => {
+      const best = paths.get(prefix)?.[0]
+      return best === undefined ? 'nothing' : showPath(best)
+    })
+    if (is !== should) faults.push(`${name} has ${is} instead of ${should}`)
+  }
+  return faults
+}
+
+/**
+ * Whether a fabric can have several stable states: where a path may be no longer for having gone on (RFC 4456, RFC 5065), or be
+ * preferred for another reason than its length.
+ */
+function severalStates({ speakers }: OracleFabric): boolean {
+  return [...speakers.values()].some(
+    ({ config }) =>
+      config.confederation !== undefined ||
+      config.peers.some(({ routeReflectorClient, addPath }) => {
+        return routeReflectorClient === true || families.some((family) => addPath?.[family] !== undefined)
+      }),
+  )
+}
