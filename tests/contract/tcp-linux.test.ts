@@ -89,6 +89,29 @@ if ('unavailable' in netns) {
     assert.ok(longestMs < 20 * readMs, `a turn of ${longestMs} ms`)
   })
 
+  for (const neighbour of ['10.66.0.9', 'fd66::9']) {
+    it(`leaves by the interface that was named and no other: ${neighbour}`, async () => {
+      const failures: string[] = []
+      const handlers = { opened() {}, received() {}, closed() {} }
+      const requests = (name: string) => Number(transmitted(name))
+      for (const [named, other] of [
+        ['east', 'west'],
+        ['west', 'east'],
+      ] as const) {
+        const [before, otherBefore] = [requests(named), requests(other)]
+        const dial = { address: address(neighbour), port: 179, ttl: 1, timeoutMs: 150, interface: named }
+        linuxTcp().dial(dial, { ...handlers, failed: (reason) => void failures.push(reason) })
+        const count = failures.length
+        await until(() => failures.length > count, 'the dial to fail')
+        // Of IPv4 Linux takes a neighbour for one on the named link even where no route leads.
+        const noRoute = named === 'east' && neighbour.includes(':')
+        if (noRoute) assert.match(failures[count]!, /there is no route/)
+        else assert.ok(requests(named) > before, `by ${named}`)
+        assert.equal(requests(other), otherBefore, `not by ${other}`)
+      }
+    })
+  }
+
   it('dials a link-local neighbour by its interface and says when it must be named', async () => {
     const tcp = linuxTcp()
     const failures: string[] = []
@@ -107,6 +130,13 @@ if ('unavailable' in netns) {
     assert.match(failures[1]!, /there is no network interface north/)
     assert.match(failures[2]!, /no answer from fe80::9 port 179 within 0.2 s/)
   })
+}
+
+/** Packets sent by an interface. */
+function transmitted(name: string): string {
+  const links = execFileSync('ip', ['-s', '-j', 'link', 'show', name], { encoding: 'utf8' })
+  const [link] = JSON.parse(links) as { stats64: { tx: { packets: number } } }[]
+  return String(link?.stats64.tx.packets)
 }
 
 /** `body` with that many connections; `received` is called for the accepted ones, by their number. */

@@ -137,6 +137,26 @@ for (const { version, local, remote, other } of versions) {
       )
     })
 
+    test('has the same neighbour on two instances, each with the connections to its own port', () => {
+      const bench = new Bench()
+      const outputs = bench.show(
+        instance('one', { listenPort: 179 }),
+        instance('two', { asn: 65003, listenPort: 1179 }),
+        peer('a', remote, { instances: ['one'] }),
+        peer('b', remote, { instances: ['two'], port: 1179 }),
+      )
+      assert.deepEqual(
+        of(outputs, 'dial').map(({ dial }) => [dial.address, dial.port]),
+        [
+          [remote, 179],
+          [remote, 1179],
+        ],
+      )
+      bench.give({ kind: 'accepted', instance: 'two', connection: -1, ends })
+      const states = ['one', 'two'].map((name) => bench.speaker.peers(name)[0]?.state)
+      assert.deepEqual(states, ['connect', 'openSent'])
+    })
+
     test('closes a connection to an instance that is not here', () => {
       const bench = new Bench()
       assert.deepEqual(bench.give({ kind: 'accepted', instance: 'none', connection: -1, ends }), [
