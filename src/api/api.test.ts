@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { createServer } from 'node:http'
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -11,8 +12,15 @@ import type { NodePlan } from '#core/plan/node-plan.ts'
 import type { Service } from '#core/schema/kubernetes.ts'
 import type { NodeState } from '#core/schema/node-state.ts'
 import { clusterBackend, serviceRows, type ClusterView } from './cluster-backend.ts'
-import { getJson } from './contract/client.ts'
-import { listSchema, peerRowSchema, routeRowSchema, type PeerRow } from './contract/contract.ts'
+import { getJson, postJson, streamRows } from './contract/client.ts'
+import {
+  listSchema,
+  peerCommandAnswerSchema,
+  peerRowSchema,
+  routeRowSchema,
+  type PeerRow,
+} from './contract/contract.ts'
+import { refusalOf } from './peer-command.ts'
 import { peerRow } from './rows.ts'
 import { serveApi } from './server.ts'
 import { speakerBackend, type SpeakerView } from './speaker-backend.ts'
@@ -119,13 +127,19 @@ const entry: RouteEntry = {
   best: true,
 }
 
+const given: unknown[] = []
+
 const speaker: SpeakerView = {
   version: { version: '1', role: 'speaker', node: 'cilium-worker' },
   node: 'cilium-worker',
   plan: () => plan,
   peers: () => [status],
-  routes: (_instance, _table, { family, peer }) =>
-    family === 'ipv4/unicast' && peer === 'bird' ? [entry] : [],
+  routePage: (_instance, _table, { family, peer }, cursor) => {
+    if (family !== 'ipv4/unicast' || (peer !== undefined && peer !== 'bird')) return { entries: [] }
+    // Two pages, to be put together.
+    return cursor === 0 ? { entries: [], next: 1 } : { entries: [entry] }
+  },
+  command: (instance, peer, command) => void given.push({ instance, peer, command }),
   rpkiCaches: () => [],
   stations: () => [],
   subscribe: () => () => {},
@@ -158,7 +172,13 @@ const nodeState = (name: string, endpoint?: string): NodeState => ({
   },
 })
 
-const session = peerRow('cilium-worker', config.name, { ...status, state: 'established' }, [])
+const session = peerRow('cilium-worker', config.name, { ...status, state: 'established' }, { reasons: [] })
+
+async function all<T>(pages: Iterable<T> | AsyncIterable<T>): Promise<T[]> {
+  const gathered: T[] = []
+  for await (const page of pages) gathered.push(page)
+  return gathered
+}
 
 async function withSocketDir(body: (dir: string) => Promise<void>): Promise<void> {
   const dir = mkdtempSync(join(tmpdir(), 'herald-api-'))
@@ -218,12 +238,167 @@ test('the cluster asks its speakers, and shows the NodeState of one that is gone
         peers.warnings.join(),
         /speaker of gone does not answer; shown is what it reported at 2026/,
       )
-      const routes = await backend.routes({ view: 'advertised', node: 'cilium-worker' })
-      assert.deepEqual([routes.items.length, routes.warnings], [1, []])
+      const routes = await all(backend.routes({ view: 'advertised' }))
+      assert.deepEqual(
+        routes.map(({ items, warnings }) => [items.length, warnings]),
+        [
+          [1, []],
+          [0, ['the speaker of gone does not answer']],
+        ],
+      )
+      const [one] = await all(backend.routes({ view: 'advertised', node: 'cilium-worker' }))
+      assert.equal(one?.items[0]?.prefix, '10.11.0.9/32')
     } finally {
       await api.close()
     }
   })
+})
+
+test('a speaker gives routes line by line to those who ask for lines, and filters by what is asked', async () => {
+  await withSocketDir(async (dir) => {
+    const asked: unknown[] = []
+    const view: SpeakerView = {
+      ...speaker,
+      routePage: (_instance, table, filter, cursor) => {
+        if (cursor === 0) asked.push([table, filter])
+        const entries = Array.from({ length: 500 }, () => entry)
+        return cursor < 1500 ? { entries, next: cursor + 500 } : { entries: [entry] }
+      },
+    }
+    const api = await serveApi(speakerBackend(view), join(dir, 's.sock'))
+    try {
+      const path = `/v1/routes?view=accepted&family=ipv6/unicast&prefix=2001:db8::/32&match=longer&community=65000:1&asPath=^65001&peer=172.22.0.5`
+      const pages = await all(streamRows(api.url, path, routeRowSchema))
+      const sizes = pages.map((page) => (page.ok ? page.value.items.length : -1))
+      assert.deepEqual(sizes, [500, 500, 500, 1])
+      assert.deepEqual(asked, [
+        [
+          'accepted',
+          {
+            prefix: '2001:db8::/32',
+            match: 'longer',
+            community: 0xfde8_0001,
+            asPath: '^65001',
+            family: 'ipv6/unicast',
+            peer: 'bird',
+          },
+        ],
+      ])
+      for (const [query, says] of [
+        ['prefix=10.0.0.1', /^prefix: .*10\.0\.0\.1\/32/],
+        ['community=x', /^community: "x" is not a community/],
+        ['asPath=(', /^asPath: /],
+      ] as const) {
+        const [refused] = await all(streamRows(api.url, `/v1/routes?${query}`, routeRowSchema))
+        assert.ok(refused?.ok === false)
+        assert.match(refused.error.message, says)
+      }
+    } finally {
+      await api.close()
+    }
+  })
+})
+
+test('an answer that breaks off is an error, not the end of the rows', async () => {
+  await withSocketDir(async (dir) => {
+    const path = join(dir, 's.sock')
+    const server = createServer((_request, response) => {
+      response.writeHead(200, { 'content-type': 'application/x-ndjson' })
+      response.end('')
+    })
+    await new Promise<void>((resolve) => server.listen(path, resolve))
+    try {
+      const pages = await all(streamRows(`unix:${path}`, '/v1/routes', routeRowSchema))
+      assert.deepEqual(
+        pages.map((page) => (page.ok ? '' : page.error.kind)),
+        ['unreachable'],
+      )
+    } finally {
+      server.close()
+    }
+  })
+})
+
+const commands: {
+  name: string
+  request: object
+  status: 'done' | 'notFound' | 'refused'
+  given: unknown[]
+}[] = [
+  {
+    name: 'by name',
+    request: { peer: 'bird', command: 'reset', text: 'bye' },
+    status: 'done',
+    given: [{ instance: 'demo', peer: 'bird', command: { kind: 'reset', text: 'bye' } }],
+  },
+  {
+    name: 'by address',
+    request: { peer: '172.22.0.5', command: 'refreshIn', node: 'cilium-worker', instance: 'demo' },
+    status: 'done',
+    given: [{ instance: 'demo', peer: 'bird', command: { kind: 'refreshIn' } }],
+  },
+  {
+    name: 'of another node',
+    request: { peer: 'bird', command: 'enable', node: 'x' },
+    status: 'notFound',
+    given: [],
+  },
+  { name: 'of nobody', request: { peer: 'nobody', command: 'enable' }, status: 'notFound', given: [] },
+  { name: 'that there is not', request: { peer: 'bird', command: 'explode' }, status: 'refused', given: [] },
+]
+
+for (const { name, request, status: expected, given: wanted } of commands) {
+  test(`a command to a peer ${name} is ${expected === 'done' ? 'given' : 'refused'}, by speaker and cluster`, async () => {
+    await withSocketDir(async (dir) => {
+      const api = await serveApi(speakerBackend(speaker), join(dir, 's.sock'))
+      const view: ClusterView = {
+        version: { version: '1', role: 'controller' },
+        nodeStates: () => [nodeState('cilium-worker', api.url)],
+        services: () => [],
+        plans: () => [],
+        subscribe: () => () => {},
+      }
+      const cluster = await serveApi(clusterBackend(view), join(dir, 'c.sock'))
+      try {
+        for (const server of [api.url, cluster.url]) {
+          given.length = 0
+          const answer = await postJson(server, '/v1/peers/command', request, peerCommandAnswerSchema)
+          assert.deepEqual(answer.ok ? 'done' : answer.error.kind, expected)
+          assert.deepEqual(given, wanted)
+        }
+      } finally {
+        await cluster.close()
+        await api.close()
+      }
+    })
+  })
+}
+
+test('a command that is meant for one session is not given to several', async () => {
+  const row = (node: string) => ({ ...session, node })
+  const request = { peer: 'bird', command: 'reset' as const, all: false }
+  assert.match(refusalOf([row('a'), row('b')], request)?.error ?? '', /demo on a, demo on b/)
+  assert.equal(refusalOf([row('a'), row('b')], { ...request, all: true }), undefined)
+})
+
+test('a session shows what was negotiated, counted and configured', async () => {
+  const shown = peerRow(
+    'n',
+    'demo',
+    {
+      ...status,
+      heldUntil: Infinity,
+      lastUp: 0,
+      stale: [{ family: 'ipv6/unicast', phase: 'waiting', until: 1000 }],
+    },
+    { reasons: [], config: config.peers[0]! },
+  )
+  assert.deepEqual(peerRowSchema.parse(JSON.parse(JSON.stringify(shown))).heldByLimit, {})
+  assert.equal(shown.lastUp, '1970-01-01T00:00:00.000Z')
+  assert.deepEqual(shown.stale, [
+    { family: 'ipv6/unicast', phase: 'waiting', until: '1970-01-01T00:00:01.000Z' },
+  ])
+  assert.deepEqual([shown.configured?.authentication, shown.configured?.ttl], ['none', 1])
 })
 
 test('a Service shows per node what is announced and what is withheld, and why', () => {

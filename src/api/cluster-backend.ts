@@ -13,14 +13,17 @@ import type { NodePlan } from '#core/plan/node-plan.ts'
 import type { Service } from '#core/schema/kubernetes.ts'
 import type { NodeSession, NodeState } from '#core/schema/node-state.ts'
 import { namespacedName } from '#core/schema/object.ts'
-import { getJson } from './contract/client.ts'
+import { getJson, postJson, streamRows } from './contract/client.ts'
 import {
   listSchema,
+  peerCommandAnswerSchema,
   peerRowSchema,
   routeRowSchema,
   rpkiRowSchema,
   stationRowSchema,
   type List,
+  type PeerCommandAnswer,
+  type PeerCommandRequest,
   type PeerRow,
   type RouteQuery,
   type RouteRow,
@@ -29,6 +32,7 @@ import {
   type ServiceRow,
   type Version,
 } from './contract/contract.ts'
+import { isMeant, refusalOf, type Refusal } from './peer-command.ts'
 import { stateNames } from './rows.ts'
 import type { ApiBackend } from './server.ts'
 
@@ -52,6 +56,7 @@ export function clusterBackend(view: ClusterView): ApiBackend {
     subscribe: (changed) => view.subscribe(changed),
     peers: () => gather(view, '/v1/peers', peerRowSchema, fallbackPeers),
     routes: (query) => routes(view, query),
+    command: (request) => command(view, request),
     stations: () => gather(view, '/v1/stations', stationRowSchema, () => []),
     rpki: () => gather(view, '/v1/rpki', rpkiRowSchema, () => []),
     services: async () => {
@@ -61,20 +66,52 @@ export function clusterBackend(view: ClusterView): ApiBackend {
   }
 }
 
-async function routes(view: ClusterView, query: RouteQuery): Promise<List<RouteRow>> {
+/** Of one node after the other, as their speakers give them. */
+async function* routes(view: ClusterView, query: RouteQuery): AsyncGenerator<List<RouteRow>> {
   const parameters = new URLSearchParams(
     Object.entries(query).filter((entry): entry is [string, string] => entry[1] !== undefined),
   )
-  const states = view.nodeStates().filter(({ metadata }) => (query.node ?? metadata.name) === metadata.name)
   const path = `/v1/routes?${parameters.toString()}`
-  return gather({ ...view, nodeStates: () => states }, path, routeRowSchema, () => [])
+  for (const { metadata, status } of view.nodeStates()) {
+    if ((query.node ?? metadata.name) !== metadata.name || status?.endpoint === undefined) continue
+    for await (const page of streamRows(status.endpoint, path, routeRowSchema, speakerTimeoutMs)) {
+      yield page.ok
+        ? page.value
+        : { items: [], warnings: [`the speaker of ${metadata.name} does not answer`] }
+    }
+  }
+}
+
+/** Gives it to the speakers of the sessions that are meant. */
+async function command(view: ClusterView, request: PeerCommandRequest): Promise<PeerCommandAnswer | Refusal> {
+  const { items } = await gather(view, '/v1/peers', peerRowSchema, fallbackPeers)
+  const meant = items.filter((row) => isMeant(row, request))
+  const refusal = refusalOf(meant, request)
+  if (refusal !== undefined) return refusal
+  const done: PeerCommandAnswer = { peers: [] }
+  for (const node of new Set(meant.map((row) => row.node))) {
+    const state = view.nodeStates().find(({ metadata }) => metadata.name === node)
+    const endpoint = state?.status?.endpoint ?? ''
+    const one = { ...request, node }
+    const answer = await postJson(
+      endpoint,
+      '/v1/peers/command',
+      one,
+      peerCommandAnswerSchema,
+      speakerTimeoutMs,
+    )
+    if (!answer.ok)
+      return { error: `the speaker of ${node} does not do it: ${answer.error.message}`, status: 502 }
+    done.peers.push(...answer.value.peers)
+  }
+  return done
 }
 
 /** One list of what all speakers answer; for those that do not, what `fallback` makes of their last NodeState. */
-async function gather<T extends PeerRow | RouteRow | RpkiRow | StationRow>(
+async function gather<T extends PeerRow | RpkiRow | StationRow>(
   view: Pick<ClusterView, 'nodeStates'>,
   path: string,
-  row: typeof peerRowSchema | typeof routeRowSchema | typeof rpkiRowSchema | typeof stationRowSchema,
+  row: typeof peerRowSchema | typeof rpkiRowSchema | typeof stationRowSchema,
   fallback: (state: NodeState) => T[],
 ): Promise<List<T>> {
   const answers = await Promise.all(
@@ -116,6 +153,7 @@ function peerRowOfSession(node: string, session: NodeSession): PeerRow {
     routerId: session.routerId,
     families: session.families.map(({ afi, safi, ...counts }) => ({ family: `${afi}/${safi}`, ...counts })),
     lastError: session.lastError,
+    heldDown: session.heldDown,
     reasons: [],
   }
 }

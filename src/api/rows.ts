@@ -1,7 +1,10 @@
 /** From the core's state to the rows of the contract. */
 import { rfc3339 } from '#core/lib/time.ts'
 import { communityText, largeCommunityText } from '#core/net/community.ts'
+import { extendedCommunityText } from '#core/net/extended-community.ts'
+import type { PathAttributes } from '#core/bgp/attributes.ts'
 import { asPathText } from '#core/bgp/as-path-text.ts'
+import type { PeerConfig } from '#core/bgp/config.ts'
 import type { PeerStatus, RouteEntry } from '#core/bgp/io.ts'
 import type { Reason } from '#core/lib/reason.ts'
 import type { StationStatus } from '#core/bmp/station.ts'
@@ -19,8 +22,20 @@ export const stateNames = {
   established: 'established',
 } as const
 
-/** `reasons`: why it is a peer of this instance. */
-export function peerRow(node: string, instance: string, status: PeerStatus, reasons: Reason[]): PeerRow {
+/** What its instance's plan says about a peer: why it is one, and how it is configured. */
+export interface PeerPlan {
+  reasons: Reason[]
+  /** Absent: its session is just being ended. */
+  config?: Omit<PeerConfig, 'address'>
+}
+
+export function peerRow(
+  node: string,
+  instance: string,
+  status: PeerStatus,
+  { reasons, config }: PeerPlan,
+): PeerRow {
+  const { ends, lastError, messages, negotiated, heldUntil } = status
   return {
     node,
     instance,
@@ -30,15 +45,49 @@ export function peerRow(node: string, instance: string, status: PeerStatus, reas
     address: status.address,
     port: status.port,
     state: stateNames[status.state],
-    since: status.since === undefined ? undefined : rfc3339(status.since),
+    since: timeOf(status.since),
     holdTimeSeconds: status.holdTimeSeconds,
     keepaliveSeconds: status.keepaliveSeconds,
     routerId: status.routerId,
     families: status.families,
-    lastError:
-      status.lastError === undefined ? undefined : { ...status.lastError, at: rfc3339(status.lastError.at) },
+    lastError: lastError === undefined ? undefined : { ...lastError, at: rfc3339(lastError.at) },
+    heldDown: config?.heldDown,
+    dynamic: status.dynamic,
+    connection: ends,
+    messages: { sent: messages.sentByKind, received: messages.receivedByKind },
+    updateFaults: status.updateFaults,
+    lastUp: timeOf(status.lastUp),
+    lastDown: timeOf(status.lastDown),
+    flaps: status.flaps,
+    heldByLimit:
+      heldUntil === undefined
+        ? undefined
+        : { until: heldUntil === Infinity ? undefined : rfc3339(heldUntil) },
+    role: status.role,
+    stale: status.stale.map((one) => ({ ...one, until: rfc3339(one.until) })),
+    negotiated,
+    configured: config === undefined ? undefined : configuredOf(config),
     reasons,
   }
+}
+
+function configuredOf(config: Omit<PeerConfig, 'address'>): PeerRow['configured'] {
+  const { password, authenticationOption, importPolicy, exportPolicy } = config
+  return {
+    ...config.timers,
+    passive: config.passive,
+    ttl: config.ttl,
+    minTtl: config.minTtl,
+    authentication: password !== undefined ? 'md5' : authenticationOption !== undefined ? 'tcp-ao' : 'none',
+    importRoutes: config.importRoutes,
+    exportLearned: config.exportLearned,
+    importPolicies: importPolicy?.policies ?? [],
+    exportPolicies: exportPolicy?.policies ?? [],
+  }
+}
+
+function timeOf(ms: number | undefined): string | undefined {
+  return ms === undefined ? undefined : rfc3339(ms)
 }
 
 /** One monitoring station of an instance. */
@@ -67,25 +116,49 @@ export function rpkiRow(node: string, instance: string, status: CacheStatus): Rp
   }
 }
 
-/** `advertised`: the route is one sent to a peer, else one of loc-rib or adj-rib-in. */
-export function routeRow(node: string, plan: InstancePlan, entry: RouteEntry, advertised: boolean): RouteRow {
-  const { attributes } = entry
-  const peer = plan.config.peers.find((candidate) => candidate.name === entry.peer)
-  const own = advertised || entry.peer === undefined
+/** What is the same for all routes of a list. */
+export interface RouteList {
+  node: string
+  plan: InstancePlan
+  /** Of peers by name. */
+  addresses: ReadonlyMap<string, string>
+  /** The routes are those sent to peers, else they are of loc-rib or adj-rib-in. */
+  advertised: boolean
+}
+
+export function routeRow({ node, plan, addresses, advertised }: RouteList, entry: RouteEntry): RouteRow {
+  const { attributes, peer, received } = entry
+  const own = advertised || peer === undefined
   const reasons = own
-    ? plan.routeReasons.filter(
-        (why) => why.prefix === entry.prefix && (!advertised || why.peer === entry.peer),
-      )
+    ? plan.routeReasons.filter((why) => why.prefix === entry.prefix && (!advertised || why.peer === peer))
     : []
   return {
     node,
     instance: plan.config.name,
     localAsn: plan.config.asn,
-    peer: peer?.address ?? entry.peer,
+    peer: peer === undefined ? undefined : (addresses.get(peer) ?? peer),
     prefix: entry.prefix,
-    nextHop: attributes.nextHop,
     since: rfc3339(entry.since),
     best: entry.best,
+    ...shownAttributes(attributes),
+    rejected: entry.rejected,
+    pathId: entry.pathId,
+    why: entry.why,
+    stale: entry.stale,
+    rpki: entry.rpki,
+    weight: attributes.weight,
+    originatorId: attributes.originatorId,
+    clusterList: attributes.clusterList,
+    aigp: attributes.aigp?.toString(),
+    onlyToCustomer: attributes.otc,
+    received: received === undefined ? undefined : shownAttributes(received),
+    reasons: dedupe(reasons.flatMap((why) => why.reasons)),
+  }
+}
+
+function shownAttributes(attributes: PathAttributes) {
+  return {
+    nextHop: attributes.nextHop,
     origin: attributes.origin,
     asPath: asPathText(attributes.asPath),
     med: attributes.med,
@@ -93,9 +166,9 @@ export function routeRow(node: string, plan: InstancePlan, entry: RouteEntry, ad
     communities: [
       ...(attributes.communities ?? []).map(communityText),
       ...(attributes.largeCommunities ?? []).map(largeCommunityText),
+      ...(attributes.extendedCommunities ?? []).map(extendedCommunityText),
+      ...(attributes.ipv6ExtendedCommunities ?? []).map(extendedCommunityText),
     ],
-    rejected: entry.rejected,
-    reasons: dedupe(reasons.flatMap((why) => why.reasons)),
   }
 }
 

@@ -1,15 +1,20 @@
 /** Serves the contract over HTTP, on a unix socket that only its owner may open. */
 import { getRequestListener } from '@hono/node-server'
 import { Hono, type Context } from 'hono'
-import { streamSSE } from 'hono/streaming'
+import { stream, streamSSE } from 'hono/streaming'
 import { chmodSync, mkdirSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { connect } from 'node:net'
 import { dirname } from 'node:path'
+import type { z } from 'zod'
 import {
   defaultSockets,
+  ndjson,
+  peerCommandSchema,
   routeQuerySchema,
   type List,
+  type PeerCommandAnswer,
+  type PeerCommandRequest,
   type PeerRow,
   type RouteQuery,
   type RouteRow,
@@ -18,12 +23,16 @@ import {
   type StationRow,
   type Version,
 } from './contract/contract.ts'
+import type { Refusal } from './peer-command.ts'
 
 /** What a role answers with. */
 export interface ApiBackend {
   version(): Version
   peers(): List<PeerRow> | Promise<List<PeerRow>>
-  routes(query: RouteQuery): List<RouteRow> | Promise<List<RouteRow>>
+  /** In pages, since a full table is long: nobody has all of it at a time. */
+  routes(query: RouteQuery): Iterable<List<RouteRow>> | AsyncIterable<List<RouteRow>>
+  /** Gives a command to the sessions that are meant. */
+  command(request: PeerCommandRequest): PeerCommandAnswer | Refusal | Promise<PeerCommandAnswer | Refusal>
   /** Monitoring stations. */
   stations(): List<StationRow> | Promise<List<StationRow>>
   /** Caches of validated route origins. */
@@ -70,11 +79,15 @@ export function apiRoutes(backend: ApiBackend): Hono {
   app.get('/v1/peers', (c) => answer(c, backend, () => backend.peers()))
   app.get('/v1/routes', (c) => {
     const query = routeQuerySchema.safeParse(c.req.query())
-    if (!query.success) {
-      const issue = query.error.issues[0]
-      return c.json({ error: `${issue?.path.join('.') ?? 'query'}: ${issue?.message ?? 'not valid'}` }, 400)
-    }
-    return answer(c, backend, () => backend.routes(query.data))
+    if (!query.success) return c.json({ error: queryFault(query.error) }, 400)
+    if (c.req.query('watch') !== undefined) return answer(c, backend, () => whole(backend.routes(query.data)))
+    return streamRoutes(c, backend.routes(query.data))
+  })
+  app.post('/v1/peers/command', async (c) => {
+    const request = peerCommandSchema.safeParse(await c.req.json().catch(() => undefined))
+    if (!request.success) return c.json({ error: queryFault(request.error) }, 400)
+    const done = await backend.command(request.data)
+    return 'error' in done ? c.json({ error: done.error, hint: done.hint }, done.status) : c.json(done)
   })
   app.get('/v1/stations', (c) => answer(c, backend, () => backend.stations()))
   app.get('/v1/rpki', (c) => answer(c, backend, () => backend.rpki()))
@@ -88,6 +101,43 @@ export function apiRoutes(backend: ApiBackend): Hono {
   app.notFound((c) => c.json({ error: `no such path: ${c.req.path}` }, 404))
   app.onError((error, c) => c.json({ error: error.message }, 500))
   return app
+}
+
+function queryFault({ issues: [issue] }: z.ZodError): string {
+  return `${issue?.path.join('.') ?? 'query'}: ${issue?.message ?? 'not valid'}`
+}
+
+async function whole<T>(pages: Iterable<List<T>> | AsyncIterable<List<T>>): Promise<List<T>> {
+  const list: List<T> = { items: [], warnings: [] }
+  for await (const { items, warnings } of pages) {
+    for (const item of items) list.items.push(item)
+    list.warnings.push(...warnings)
+  }
+  return list
+}
+
+/**
+ * Page by page, with whatever else there is to do in between: a line for each row and at the end one with the warnings for
+ * those who accept `application/x-ndjson`, else one list.
+ */
+function streamRoutes(c: Context, pages: Iterable<List<RouteRow>> | AsyncIterable<List<RouteRow>>) {
+  const lines = c.req.header('accept') === ndjson
+  c.header('Content-Type', lines ? ndjson : 'application/json')
+  return stream(c, async (out) => {
+    const warnings: string[] = []
+    let first = true
+    if (!lines) await out.write('{"items":[')
+    for await (const page of pages) {
+      if (out.aborted) return
+      warnings.push(...page.warnings)
+      if (page.items.length === 0) continue
+      const rows = page.items.map((row) => JSON.stringify(row))
+      await out.write(lines ? `${rows.join('\n')}\n` : `${first ? '' : ','}${rows.join(',')}`)
+      first = false
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    await out.write(lines ? `${JSON.stringify({ warnings })}\n` : `],"warnings":${JSON.stringify(warnings)}}`)
+  })
 }
 
 /** The list as JSON; with `?watch` as server-sent events, a whole list at each change. */

@@ -1,11 +1,15 @@
 /** Answers for one node, from its speaker's own tables. */
 import { families, type Family } from '#core/bgp/family.ts'
-import type { PeerStatus, RouteEntry, RouteTable } from '#core/bgp/io.ts'
-import type { NodePlan } from '#core/plan/node-plan.ts'
-import type { Prefix } from '#core/net/prefix.ts'
+import type { PeerCommand, PeerStatus, RouteFilter, RoutePage, RouteTable } from '#core/bgp/io.ts'
+import { parseCommunity, parseLargeCommunity } from '#core/net/community.ts'
+import { parsePrefix } from '#core/net/prefix.ts'
+import type { InstancePlan, NodePlan } from '#core/plan/node-plan.ts'
 import type { StationStatus } from '#core/bmp/station.ts'
 import type { CacheStatus } from '#core/rpki/rpki.ts'
 import type {
+  List,
+  PeerCommandAnswer,
+  PeerCommandRequest,
   PeerRow,
   RouteQuery,
   RouteRow,
@@ -14,7 +18,8 @@ import type {
   StationRow,
   Version,
 } from './contract/contract.ts'
-import { peerRow, routeRow, rpkiRow, stationRow } from './rows.ts'
+import { isMeant, refusalOf, type Refusal } from './peer-command.ts'
+import { peerRow, routeRow, rpkiRow, stationRow, type PeerPlan } from './rows.ts'
 import type { ApiBackend } from './server.ts'
 
 /** What a speaker gives to see. */
@@ -24,12 +29,16 @@ export interface SpeakerView {
   plan(): NodePlan | undefined
   /** Of one instance. */
   peers(instance: string): PeerStatus[]
-  /** Of one instance. `peer` is a peer's name. */
-  routes(
+  /** A page of the routes of one instance, as `Bgp.routePage`. */
+  routePage(
     instance: string,
     table: RouteTable,
-    filter: { family?: Family; peer?: string; prefix?: Prefix },
-  ): RouteEntry[]
+    filter: RouteFilter,
+    cursor: number,
+    limit: number,
+  ): RoutePage
+  /** For a peer of an instance, by its name. */
+  command(instance: string, peer: string, command: PeerCommand): void
   /** RPKI caches of one instance. */
   rpkiCaches(instance: string): CacheStatus[]
   /** Monitoring stations of one instance. */
@@ -40,6 +49,7 @@ export interface SpeakerView {
 const tables: Record<RouteView, RouteTable> = {
   available: 'locRib',
   received: 'adjRibIn',
+  accepted: 'accepted',
   advertised: 'adjRibOut',
 }
 
@@ -51,17 +61,32 @@ export function speakerBackend(view: SpeakerView): ApiBackend {
     peers: () => ({ items: peerRows(view), warnings: [] }),
     stations: () => ({ items: stationRows(view), warnings: [] }),
     rpki: () => ({ items: rpkiRows(view), warnings: [] }),
-    routes: (query) => ({ items: routeRows(view, query), warnings: [] }),
+    routes: (query) => routePages(view, query),
+    command: (request) => command(view, request),
   }
 }
 
 function peerRows(view: SpeakerView): PeerRow[] {
-  const plan = view.plan()
-  return (plan?.instances ?? []).flatMap(({ config, peerReasons }) =>
+  return (view.plan()?.instances ?? []).flatMap((instance) =>
     view
-      .peers(config.name)
-      .map((status) => peerRow(view.node, config.name, status, peerReasons[status.peer] ?? [])),
+      .peers(instance.config.name)
+      .map((status) => peerRow(view.node, instance.config.name, status, peerPlan(instance, status))),
   )
+}
+
+/** Of a neighbour that connected from a listen range: what its template says. */
+function peerPlan({ config, peerReasons }: InstancePlan, status: PeerStatus): PeerPlan {
+  const { peer, dynamic } = status
+  const own = config.peers.find(({ name }) => name === peer)
+  if (own !== undefined) return { config: own, reasons: peerReasons[peer] ?? [] }
+  if (!dynamic) return { reasons: [] }
+  const templates = (config.listenRanges ?? []).map(({ template }) => template)
+  const [template] = templates
+    .filter(({ name }) => peer.startsWith(name))
+    .toSorted((a, b) => b.name.length - a.name.length)
+  return template === undefined
+    ? { reasons: [] }
+    : { config: template, reasons: peerReasons[template.name] ?? [] }
 }
 
 function stationRows(view: SpeakerView): StationRow[] {
@@ -76,27 +101,62 @@ function rpkiRows(view: SpeakerView): RpkiRow[] {
   )
 }
 
-function routeRows(view: SpeakerView, query: RouteQuery): RouteRow[] {
+/** Rows of a page: so many that a page is no more than a moment's work. */
+const pageRows = 500
+
+/** In pages, so that neither a whole table is made into rows at a time nor the speaker is held up. */
+function* routePages(view: SpeakerView, query: RouteQuery): Generator<List<RouteRow>> {
   const plan = view.plan()
-  if (plan === undefined || (query.node ?? view.node) !== view.node) return []
-  const advertised = query.view === 'advertised'
-  return plan.instances.flatMap((instance) => {
-    const peers = instance.config.peers.filter(({ address }) => (query.peer ?? address) === address)
-    // loc-rib is one table; the others are one a peer.
-    const peerNames =
-      query.view === 'available' && query.peer === undefined ? [undefined] : peers.map((p) => p.name)
-    return peerNames.flatMap((peer) =>
-      wantedFamilies(query).flatMap((family) =>
-        view
-          .routes(instance.config.name, tables[query.view], {
-            family,
-            peer,
-            prefix: query.prefix as Prefix | undefined,
-          })
-          .map((entry) => routeRow(view.node, instance, entry, advertised)),
-      ),
-    )
-  })
+  if (plan === undefined || (query.node ?? view.node) !== view.node) return
+  const table = tables[query.view]
+  for (const instance of plan.instances) {
+    const { name } = instance.config
+    const statuses = view.peers(name)
+    const addresses = new Map(statuses.map(({ peer, address }) => [peer, address as string]))
+    const list = { node: view.node, plan: instance, addresses, advertised: query.view === 'advertised' }
+    const peers =
+      query.peer === undefined
+        ? [undefined]
+        : statuses
+            .filter(({ peer, address }) => query.peer === peer || query.peer === address)
+            .map(({ peer }) => peer)
+    for (const peer of peers) {
+      for (const family of wantedFamilies(query)) {
+        const filter = { ...filterOf(query), family, peer }
+        let cursor: number | undefined = 0
+        while (cursor !== undefined) {
+          const page: RoutePage = view.routePage(name, table, filter, cursor, pageRows)
+          yield { items: page.entries.map((entry) => routeRow(list, entry)), warnings: [] }
+          cursor = page.next
+        }
+      }
+    }
+  }
+}
+
+function filterOf({ prefix, match, community, asPath }: RouteQuery): RouteFilter {
+  const parsed = prefix === undefined ? undefined : parsePrefix(prefix)
+  const standard = community === undefined ? undefined : parseCommunity(community)
+  const large = community === undefined ? undefined : parseLargeCommunity(community)
+  return {
+    ...(parsed?.ok === true && { prefix: parsed.value }),
+    ...(match !== undefined && { match }),
+    ...(standard?.ok === true && { community: standard.value }),
+    ...(large?.ok === true && { largeCommunity: large.value }),
+    ...(asPath !== undefined && { asPath }),
+  }
+}
+
+function command(view: SpeakerView, request: PeerCommandRequest): PeerCommandAnswer | Refusal {
+  const wanted = peerRows(view).filter((row) => isMeant(row, request))
+  const refusal = refusalOf(wanted, request)
+  if (refusal !== undefined) return refusal
+  const { command: kind, text } = request
+  for (const { instance, peer } of wanted) {
+    const withText = kind === 'reset' && text !== undefined ? { kind, text } : { kind }
+    view.command(instance, peer, withText)
+  }
+  return { peers: wanted.map(({ node, instance, peer, address }) => ({ node, instance, peer, address })) }
 }
 
 function wantedFamilies(query: RouteQuery): readonly Family[] {

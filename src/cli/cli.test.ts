@@ -8,7 +8,8 @@ import type { PeerRow, RouteRow, RpkiRow, ServiceRow, StationRow } from '#api/co
 import { serveApi, type ApiBackend } from '#api/server.ts'
 import { Failure } from './failure.ts'
 import { runProgram, type Actions } from './program.ts'
-import { peersTable, servicesTable } from './views.ts'
+import { peerDetail } from './peer-detail.ts'
+import { peersTable, routesTable, servicesTable } from './views.ts'
 
 const now = Date.parse('2026-11-21T10:00:00Z')
 const reason = { rule: 'SelectedByServiceSelector', message: 'selected by app=nginx' }
@@ -94,10 +95,16 @@ const station: StationRow = {
   bytes: 3456,
 }
 
+const commands: unknown[] = []
+
 const backend: ApiBackend = {
   version: () => ({ version: '1', role: 'controller' }),
   peers: () => ({ items: [peer({})], warnings: ['kind-worker2 does not answer'] }),
-  routes: ({ view }) => ({ items: view === 'available' ? [route] : [], warnings: [] }),
+  routes: ({ view }) => [{ items: view === 'available' ? [route] : [], warnings: [] }],
+  command: ({ peer: name, command, text }) => {
+    commands.push([name, command, text])
+    return { peers: [{ node: 'kind-worker', instance: 'demo', peer: 'tor', address: name }] }
+  },
   stations: () => ({ items: [station], warnings: [] }),
   rpki: () => ({ items: [cache], warnings: [] }),
   services: () => ({ items: [service], warnings: [] }),
@@ -219,6 +226,218 @@ test('nodes that announce a Service for the same reason are named together', () 
   assert.match(text, /from pool demo; all 2 nodes: 10\.11\.0\.9\/32 is announced to 172\.18\.0\.10, since/)
 })
 
+test('routes are printed as they come, in every format', async () => {
+  const rows = (count: number, prefix: string): RouteRow[] =>
+    Array.from({ length: count }, (_, i) => ({
+      ...route,
+      prefix,
+      since: new Date(now - 1000 * i).toISOString(),
+    }))
+  const dir = mkdtempSync(join(tmpdir(), 'herald-cli-'))
+  const long: ApiBackend = {
+    ...backend,
+    routes: () => [
+      { items: rows(600, '10.0.0.0/8'), warnings: ['one'] },
+      { items: [], warnings: [] },
+      { items: rows(600, '2001:db8:ffff:ffff::/64'), warnings: ['two'] },
+    ],
+  }
+  const api = await serveApi(long, join(dir, 'api.sock'))
+  try {
+    const json = await run(['get', 'routes', '-o', 'json'], api.url)
+    const parsed = JSON.parse(json.out) as RouteRow[]
+    assert.equal(parsed.length, 1200)
+    assert.deepEqual(parsed[0], rows(1, '10.0.0.0/8')[0])
+    assert.equal(json.err, 'Warning: one\nWarning: two')
+    const yaml = await run(['get', 'routes', '-o', 'yaml'], api.url)
+    assert.equal(yaml.out.match(/^- node: kind-worker$/gm)?.length, 1200)
+    const table = await run(['get', 'routes'], api.url)
+    assert.equal(table.out.split('\n').length, 1201)
+    assert.match(table.out, /^Node +VRouter +Prefix/)
+    assert.doesNotMatch(table.out, /\n.*Node +VRouter/)
+  } finally {
+    await api.close()
+    rmSync(dir, { recursive: true })
+  }
+})
+
+for (const { args, query } of [
+  { args: ['received', 'ipv6'], query: { view: 'received', family: 'ipv6/unicast' } },
+  { args: ['--table', 'adj-rib-in-post'], query: { view: 'accepted' } },
+  { args: ['--table', 'adj-rib-out', '--peer', 'tor'], query: { view: 'advertised', peer: 'tor' } },
+  {
+    args: ['--prefix', '10.0.0.0/8', '--longer'],
+    query: { view: 'available', prefix: '10.0.0.0/8', match: 'longer' },
+  },
+  {
+    args: ['--prefix', '10.1.2.3', '--longest'],
+    query: { view: 'available', prefix: '10.1.2.3/32', match: 'longest' },
+  },
+  {
+    args: ['--prefix', 'fd00::1', '--covering'],
+    query: { view: 'available', prefix: 'fd00::1/128', match: 'covering' },
+  },
+  { args: ['--community', 'no-export'], query: { view: 'available', community: 'no-export' } },
+  {
+    args: ['--community', '1:2:3', '--as-path', '^65001 '],
+    query: { view: 'available', community: '1:2:3', asPath: '^65001 ' },
+  },
+]) {
+  test(`get routes ${args.join(' ')} asks for just that`, async () => {
+    const asked: unknown[] = []
+    const dir = mkdtempSync(join(tmpdir(), 'herald-cli-'))
+    const asking: ApiBackend = {
+      ...backend,
+      routes: (given) => {
+        asked.push(given)
+        return []
+      },
+    }
+    const api = await serveApi(asking, join(dir, 'api.sock'))
+    try {
+      const { err } = await run(['get', 'routes', ...args], api.url)
+      assert.equal(err, 'Nothing found.')
+      assert.deepEqual(asked, [query])
+    } finally {
+      await api.close()
+      rmSync(dir, { recursive: true })
+    }
+  })
+}
+
+test('wide routes say which step of the decision parted them', () => {
+  const print = routesTable('received', now, true)
+  const texts = print([
+    { ...route, why: 'asPathLength', rpki: 'valid' },
+    { ...route, best: false, why: 'med', stale: true },
+    { ...route, best: false, rejected: 'rejected by policy p, statement 1' },
+    { ...route, why: 'only' },
+  ]).split('\n')
+  assert.match(texts[1]!, / best by AS path length, RPKI valid /)
+  assert.match(texts[2]!, / loses by MED, stale /)
+  assert.match(texts[3]!, / rejected by policy p, statement 1 /)
+  assert.match(texts[4]!, / only path /)
+})
+
+test('a peer shows everything that is known of its session', async () => {
+  const text = peerDetail(
+    peer({
+      peer: 'tor',
+      heldDown: 'the Secret is missing',
+      heldByLimit: {},
+      flaps: 1,
+      lastUp: new Date(now - 60_000).toISOString(),
+      lastError: {
+        at: new Date(now - 1000).toISOString(),
+        direction: 'received',
+        message: 'Cease',
+        hex: 'ff ff',
+      },
+      stale: [{ family: 'ipv6/unicast', phase: 'longLived', until: '2026-11-21T11:00:00Z' }],
+      connection: { localAddress: 'fd00::2', localPort: 40000, remoteAddress: 'fd00::1', remotePort: 179 },
+      messages: {
+        sent: { open: 1, update: 5, notification: 0, keepalive: 9, routeRefresh: 0 },
+        received: { open: 1, update: 6, notification: 0, keepalive: 8, routeRefresh: 0 },
+      },
+      updateFaults: 2,
+      role: 'customer',
+      families: [{ family: 'ipv6/unicast', received: 3, accepted: 2, advertised: 1, limit: 10 }],
+      configured: {
+        holdTimeSeconds: 90,
+        keepaliveSeconds: 30,
+        connectRetrySeconds: 120,
+        passive: true,
+        ttl: 255,
+        minTtl: 255,
+        authentication: 'md5',
+        importRoutes: true,
+        exportLearned: false,
+        importPolicies: ['in'],
+        exportPolicies: [],
+      },
+      negotiated: {
+        kind: 'ebgp',
+        fourOctetAsn: true,
+        routeRefresh: true,
+        enhancedRouteRefresh: false,
+        maxLength: 65535,
+        extendedNextHop: [],
+        addPathReceive: ['ipv6/unicast'],
+        addPathSend: [],
+        gracefulRestart: {
+          restartSeconds: 120,
+          notification: true,
+          families: ['ipv6/unicast'],
+          longLived: [{ family: 'ipv6/unicast', staleSeconds: 3600 }],
+        },
+        offered: ['route refresh', 'graceful restart'],
+        received: ['route refresh', 'role provider'],
+      },
+    }),
+    now,
+  )
+  for (const line of [
+    /^BGP peer tor \(172\.18\.0\.10\) of demo-65100 on kind-worker$/m,
+    /State: +established for 1h2m3s$/m,
+    /AS: +65100 here, 65001 there, eBGP$/m,
+    /Connection: +\[fd00::2\]:40000 to \[fd00::1\]:179$/m,
+    /Held down: +the Secret is missing$/m,
+    /Held down: +by its prefix limit until `herald peer enable tor`$/m,
+    /Last: +up 1m0s ago \(.*\), 1 loss of the session$/m,
+    /Last error: +received: Cease, 1s ago/,
+    /message ff ff$/m,
+    /Stale: +ipv6\/unicast long-lived, until 2026-11-21T11:00:00Z at most$/m,
+    /Transport: +passive, TTL at least 255 \(GTSM\), TCP MD5$/m,
+    /Import: +routes are used, asked of in$/m,
+    /Export: +own routes only$/m,
+    /Role: +customer here, none told there$/m,
+    /route refresh +both$/m,
+    /graceful restart +offered$/m,
+    /role provider +received$/m,
+    /Restart: +within 120 s, keeping ipv6\/unicast, also after a NOTIFICATION$/m,
+    /then ipv6\/unicast for 3600 s as the last choice$/m,
+    /ipv6\/unicast +3 +2 +1 +10$/m,
+    /UPDATE +5 +6$/m,
+    /Faults: +2 malformed/,
+    /Why: +selected by app=nginx$/m,
+  ])
+    assert.match(text, line)
+})
+
+test('get peer takes a name or an address, and says when there is none', async () => {
+  await withServer(async (server) => {
+    assert.match((await run(['get', 'peer', '172.18.0.10'], server)).out, /^BGP peer 172\.18\.0\.10/)
+    await assert.rejects(
+      run(['get', 'peer', 'nobody'], server),
+      (error: Failure) => error.code === 4 && error.message.includes('"nobody"'),
+    )
+  })
+})
+
+for (const { args, given } of [
+  { args: ['reset', '2001:db8::1', '--text', 'bye'], given: [['2001:db8::1', 'reset', 'bye']] },
+  {
+    args: ['refresh', '192.0.2.1'],
+    given: [
+      ['192.0.2.1', 'refreshIn', undefined],
+      ['192.0.2.1', 'refreshOut', undefined],
+    ],
+  },
+  { args: ['refresh', 'tor', '--in'], given: [['tor', 'refreshIn', undefined]] },
+  { args: ['refresh', 'tor', '--out'], given: [['tor', 'refreshOut', undefined]] },
+  { args: ['enable', 'tor'], given: [['tor', 'enable', undefined]] },
+]) {
+  test(`herald peer ${args.join(' ')} gives the command and says to whom`, async () => {
+    await withServer(async (server) => {
+      commands.length = 0
+      const { out } = await run(['peer', ...args], server)
+      assert.deepEqual(commands, given)
+      assert.equal(out.split('\n').length, given.length)
+      assert.match(out, / tor \(.*\) of demo on kind-worker$/)
+    })
+  })
+}
+
 test('a watch prints the list and then each change', async () => {
   let count = 1
   let notify = () => {}
@@ -268,6 +487,8 @@ test('failures are one sentence with a hint and a documented exit code', async (
     { args: ['get', 'peers', '-o', 'xml'], code: 2, says: /xml/ },
     { args: ['speaker', '--node', 'a', '--dialect', 'klingon'], code: 2, says: /klingon/ },
     { args: ['get', 'routes', '--prefix', '10.0.0.0'], code: 2, says: /write it as 10\.0\.0\.0\/32/ },
+    { args: ['get', 'routes', '--longest'], code: 2, says: /--longest needs --prefix/ },
+    { args: ['get', 'routes', '--as-path', '('], code: 2, says: /\(/ },
     { args: ['router'], code: 2, says: /--config/ },
     { args: [], code: 2, says: /which command/ },
   ]
@@ -291,7 +512,9 @@ test('bash completes commands, arguments and options from the commands themselve
     return spawnSync('bash', ['-c', script], { encoding: 'utf8' }).stdout.trim().split(' ')
   }
   assert.ok(complete('herald', '').includes('speaker'))
-  assert.deepEqual(complete('herald', 'get', 'p'), ['peers'])
+  assert.deepEqual(complete('herald', 'get', 'p'), ['peers', 'peer'])
+  assert.deepEqual(complete('herald', 'peer', 're'), ['reset', 'refresh'])
+  assert.deepEqual(complete('herald', 'get', 'routes', '--cov'), ['--covering'])
   assert.deepEqual(complete('herald', 'get', 'routes', 'adv'), ['advertised'])
   assert.deepEqual(complete('herald', 'get', 'peers', '--wat'), ['--watch'])
 })

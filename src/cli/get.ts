@@ -1,10 +1,11 @@
 /** `herald get …`: asks a Herald API and prints the rows as table, wide table, JSON or YAML, once or at each change. */
 import { stringify } from 'yaml'
 import type { z } from 'zod'
-import { getJson, watchJson, type ApiError } from '#api/contract/client.ts'
+import { getJson, streamRows, watchJson, type ApiError } from '#api/contract/client.ts'
 import {
   listSchema,
   peerRowSchema,
+  routeQuerySchema,
   routeRowSchema,
   rpkiRowSchema,
   serviceRowSchema,
@@ -16,8 +17,8 @@ import {
   type ServiceRow,
   type StationRow,
 } from '#api/contract/contract.ts'
-import { parsePrefix } from '#core/net/prefix.ts'
 import { exitCodes, Failure } from './failure.ts'
+import { peerDetail } from './peer-detail.ts'
 import type { Terminal } from './terminal.ts'
 import { peersTable, routesTable, rpkiTable, servicesTable, stationsTable } from './views.ts'
 
@@ -42,15 +43,59 @@ export function getPeers(options: GetOptions & { node?: string }, terminal: Term
   )
 }
 
+/** Everything about the sessions with one peer, by its name or address. */
+export function getPeer(
+  options: GetOptions & { node?: string; name: string },
+  terminal: Terminal,
+): Promise<void> {
+  const { name, node } = options
+  const wanted = (row: PeerRow) =>
+    (row.peer === name || row.address === name) && (node === undefined || row.node === node)
+  return show(
+    options,
+    '/v1/peers',
+    peerRowSchema,
+    terminal,
+    (rows) => rows.map((row) => peerDetail(row, terminal.now())).join('\n\n'),
+    wanted,
+    { message: `there is no peer "${name}"`, hint: '`herald get peers` lists them' },
+  )
+}
+
+/** Prints routes as they come, since there may be a million. */
 export async function getRoutes(options: GetOptions, query: RouteQuery, terminal: Terminal): Promise<void> {
-  const prefix = query.prefix === undefined ? undefined : parsePrefix(query.prefix, { strict: true })
-  if (prefix?.ok === false) throw new Failure(prefix.error, { code: exitCodes.usage })
+  const checked = routeQuerySchema.safeParse(query)
+  if (!checked.success)
+    throw new Failure(checked.error.issues[0]?.message ?? 'not valid', { code: exitCodes.usage })
   const parameters = new URLSearchParams(
     Object.entries(query).filter((entry): entry is [string, string] => entry[1] !== undefined),
   )
-  await show(options, `/v1/routes?${parameters.toString()}`, routeRowSchema, terminal, (rows, wide) =>
-    routesTable(rows, query.view, terminal.now(), wide),
-  )
+  const path = `/v1/routes?${parameters.toString()}`
+  if (options.watch) {
+    return show(options, path, routeRowSchema, terminal, (rows, wide) =>
+      routesTable(query.view, terminal.now(), wide)(rows),
+    )
+  }
+  const table = routesTable(query.view, terminal.now(), options.output === 'wide')
+  const warnings: string[] = []
+  let count = 0
+  for await (const page of streamRows(options.server, path, routeRowSchema)) {
+    if (!page.ok) throw failureOf(page.error)
+    const { items } = page.value
+    warnings.push(...page.value.warnings)
+    if (items.length === 0) continue
+    if (options.output === 'json') {
+      const texts = items.map((row) => JSON.stringify(row, null, 2).replaceAll(/^/gm, '  '))
+      terminal.out(`${count === 0 ? '[\n' : ',\n'}${texts.join(',\n')}`)
+    } else if (options.output === 'yaml') terminal.out(stringify(items).trimEnd())
+    else terminal.out(table(items))
+    count += items.length
+    if (terminal.signal.aborted) return
+  }
+  if (options.output === 'json') terminal.out(count === 0 ? '[]' : ']')
+  else if (options.output === 'yaml' && count === 0) terminal.out('[]')
+  else if (count === 0) terminal.err('Nothing found.')
+  for (const warning of warnings) terminal.err(`Warning: ${warning}`)
 }
 
 export function getRpki(options: GetOptions & { node?: string }, terminal: Terminal): Promise<void> {
@@ -85,7 +130,12 @@ export function getServices(
     (options.namespace === undefined || row.namespace === options.namespace) &&
     (options.name === undefined || row.name === options.name)
   const missing =
-    options.name === undefined ? undefined : `there is no Service "${options.name}" of type LoadBalancer`
+    options.name === undefined
+      ? undefined
+      : {
+          message: `there is no Service "${options.name}" of type LoadBalancer`,
+          hint: '`herald get services` lists them',
+        }
   return show(options, '/v1/services', serviceRowSchema, terminal, servicesTable, wanted, missing)
 }
 
@@ -97,7 +147,7 @@ async function show<T extends z.ZodType>(
   table: (rows: z.output<T>[], wide: boolean) => string,
   wanted: (row: z.output<T>) => boolean = () => true,
   /** Why it is an error to find nothing; a watch waits for it to come. */
-  missing?: string,
+  missing?: { message: string; hint: string },
 ): Promise<void> {
   const schema = listSchema(row)
   const print = (list: List<z.output<T>>) => {
@@ -112,7 +162,7 @@ async function show<T extends z.ZodType>(
     const answer = await getJson(options.server, path, schema)
     if (!answer.ok) throw failureOf(answer.error)
     if (missing !== undefined && !answer.value.items.some(wanted)) {
-      throw new Failure(missing, { hint: '`herald get services` lists them', code: exitCodes.notFound })
+      throw new Failure(missing.message, { hint: missing.hint, code: exitCodes.notFound })
     }
     print(answer.value)
     return
@@ -130,7 +180,8 @@ async function show<T extends z.ZodType>(
   }
 }
 
-function failureOf(error: ApiError): Failure {
+/** An answer that was none, as the end of a command. */
+export function failureOf(error: ApiError): Failure {
   const codes = {
     unreachable: exitCodes.unreachable,
     notFound: exitCodes.notFound,

@@ -4,10 +4,13 @@
  */
 import { existsSync } from 'node:fs'
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander'
-import { defaultSockets, routeViews, type RouteView } from '#api/contract/contract.ts'
+import { defaultSockets, routeViews, type RouteQuery, type RouteView } from '#api/contract/contract.ts'
+import { parseAddress } from '#core/net/address.ts'
+import { hostPrefix } from '#core/net/prefix.ts'
 import { completionScript, shells, type Shell } from './completion.ts'
 import { exitCodes, Failure } from './failure.ts'
 import {
+  getPeer,
   getPeers,
   getRoutes,
   getRpki,
@@ -16,6 +19,7 @@ import {
   outputFormats,
   type OutputFormat,
 } from './get.ts'
+import { commandPeer } from './peer-command.ts'
 import type { Terminal } from './terminal.ts'
 
 /** Options that every role with a cluster has. */
@@ -88,6 +92,7 @@ export function buildProgram(actions: Actions, terminal: Terminal): Command {
   addRoles(program, actions)
   addLab(program, actions)
   addGet(program, terminal)
+  addPeer(program, terminal)
   program
     .command('version')
     .description('print the version')
@@ -182,6 +187,11 @@ function addGet(program: Command, terminal: Terminal): void {
     .description('BGP sessions, as `cilium bgp peers` shows them')
     .option('--node <name>', 'of this node only')
     .action((flags) => getPeers(flags, terminal))
+  withGetOptions(get.command('peer'))
+    .description('everything about one session: timers, capabilities, counters, last error')
+    .argument('<name>', 'name or address of the peer')
+    .option('--node <name>', 'on this node only')
+    .action((name: string, flags) => getPeer({ ...flags, name }, terminal))
   withGetOptions(get.command('routes'))
     .description('routes, as `cilium bgp routes` shows them')
     .addArgument(
@@ -190,16 +200,23 @@ function addGet(program: Command, terminal: Terminal): void {
         .default('available'),
     )
     .addArgument(new Argument('[version]', 'IP version').choices(['ipv4', 'ipv6']))
+    .addOption(new Option('--table <name>', 'the same in the words of RFC 4271').choices(tableNames))
     .option('--node <name>', 'of this node only')
-    .option('--peer <address>', 'of this peer only')
-    .option('--prefix <prefix>', 'this prefix only')
+    .option('--peer <name>', 'of this peer only, by name or address')
+    .option('--prefix <prefix>', 'this prefix only; or an address, with --covering or --longest')
+    .addOption(
+      new Option('--longer', 'with --prefix: everything inside it').conflicts(['covering', 'longest']),
+    )
+    .addOption(new Option('--covering', 'with --prefix: everything around it').conflicts(['longest']))
+    .option('--longest', 'with --prefix: the longest match, as packets find it')
+    .option('--community <community>', 'with this community, standard or large, or its name')
+    .option('--as-path <regex>', 'with an AS path that the expression matches, such as "^65001 "')
     .action((view: RouteView, version: 'ipv4' | 'ipv6' | undefined, flags) => {
+      const { node, peer, prefix, community, asPath } = flags
       const family = version === undefined ? undefined : (`${version}/unicast` as const)
-      return getRoutes(
-        flags,
-        { view, family, node: flags.node, peer: flags.peer, prefix: flags.prefix },
-        terminal,
-      )
+      const table = flags.table === undefined ? view : tableViews[flags.table as TableName]
+      const query = { node, peer, family, community, asPath, ...prefixOf(prefix, matchOf(flags)) }
+      return getRoutes(flags, { view: table, ...query }, terminal)
     })
   withGetOptions(get.command('rpki'))
     .description('RPKI caches and how many validated route origins each has told')
@@ -217,19 +234,78 @@ function addGet(program: Command, terminal: Terminal): void {
     .action((name: string | undefined, flags) => getServices({ ...flags, name }, terminal))
 }
 
+function addPeer(program: Command, terminal: Terminal): void {
+  const peer = program.command('peer').description('act on a session')
+  const add = (name: string, description: string) =>
+    withServer(peer.command(name))
+      .description(description)
+      .argument('<name>', 'name or address of the peer')
+      .option('--node <name>', 'on this node only')
+      .option('--instance <name>', 'of this instance only')
+      .option('--all', 'also when it is a peer of several', false)
+  add('reset', 'end the session and start it anew')
+    .option('--text <text>', 'what to tell the neighbour, up to 128 characters')
+    .action((name: string, flags) => commandPeer(name, ['reset'], flags, terminal))
+  add('refresh', 'ask for all routes again, and send all again, without ending the session')
+    .addOption(new Option('--in', 'only ask').conflicts('out'))
+    .option('--out', 'only send')
+    .action((name: string, { in: onlyIn, out: onlyOut, ...flags }) => {
+      const commands = [
+        ...(onlyOut === true ? [] : ['refreshIn' as const]),
+        ...(onlyIn === true ? [] : ['refreshOut' as const]),
+      ]
+      return commandPeer(name, commands, flags, terminal)
+    })
+  add('enable', 'let a session come up again that a prefix limit ended').action((name: string, flags) =>
+    commandPeer(name, ['enable'], flags, terminal),
+  )
+}
+
+/** What RFC 4271 §3.2 calls the views of `get routes`. */
+const tableViews = {
+  'loc-rib': 'available',
+  'adj-rib-in': 'received',
+  'adj-rib-in-post': 'accepted',
+  'adj-rib-out': 'advertised',
+} as const satisfies Record<string, RouteView>
+type TableName = keyof typeof tableViews
+const tableNames = Object.keys(tableViews) as TableName[]
+
+type Match = RouteQuery['match']
+
+function matchOf(flags: { longer?: boolean; covering?: boolean; longest?: boolean }): Match {
+  if (flags.longer === true) return 'longer'
+  if (flags.covering === true) return 'covering'
+  return flags.longest === true ? 'longest' : undefined
+}
+
+/** An address is asked for as packets to it would: what is around it. */
+function prefixOf(text: string | undefined, match: Match): Pick<RouteQuery, 'prefix' | 'match'> {
+  if (text === undefined) {
+    if (match !== undefined) throw new Failure(`--${match} needs --prefix`, { code: exitCodes.usage })
+    return {}
+  }
+  const address = parseAddress(text)
+  if (!address.ok || match === undefined || match === 'longer') return { prefix: text, match }
+  return { prefix: hostPrefix(address.value), match }
+}
+
 function withGetOptions(command: Command): Command {
-  return command
-    .addOption(
-      new Option('--server <address>', 'Herald API to ask: unix:/path or http://host:port')
-        .env('HERALD_SERVER')
-        .default(localServer(), `unix:${defaultSockets.whole}, or a speaker's ${defaultSockets.node}`),
-    )
+  return withServer(command)
     .addOption(
       new Option('-o, --output <format>', 'how to print it')
         .choices(outputFormats)
         .default('table' satisfies OutputFormat),
     )
     .option('-w, --watch', 'print again at each change', false)
+}
+
+function withServer(command: Command): Command {
+  return command.addOption(
+    new Option('--server <address>', 'Herald API to ask: unix:/path or http://host:port')
+      .env('HERALD_SERVER')
+      .default(localServer(), `unix:${defaultSockets.whole}, or a speaker's ${defaultSockets.node}`),
+  )
 }
 
 /** The socket of a role on this machine: a speaker's only where nothing answers for more than its node. */

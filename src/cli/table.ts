@@ -6,15 +6,39 @@ export function renderTable(
   rows: readonly (readonly string[])[],
   gap = 3,
 ): string {
-  const widths = header.map((title, column) =>
-    Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)),
-  )
-  const line = (cells: readonly string[]) =>
-    cells
-      .map((cell, column) => cell.padEnd(widths[column]! + gap))
+  return new TableWriter(header, gap).lines(rows)
+}
+
+/** A table whose rows come in parts: columns grow, and never shrink, with the parts that need it. */
+export class TableWriter {
+  readonly #header: readonly string[]
+  readonly #gap: number
+  readonly #widths: number[]
+  #started = false
+
+  constructor(header: readonly string[], gap = 3) {
+    this.#header = header
+    this.#gap = gap
+    this.#widths = header.map(({ length }) => length)
+  }
+
+  /** The next lines, the first time with the header above. */
+  lines(rows: readonly (readonly string[])[]): string {
+    for (const row of rows) {
+      for (const [column, cell] of row.entries())
+        this.#widths[column] = Math.max(this.#widths[column] ?? 0, cell.length)
+    }
+    const all = this.#started ? rows : [this.#header, ...rows]
+    this.#started = true
+    return all.map((cells) => this.#line(cells)).join('\n')
+  }
+
+  #line(cells: readonly string[]): string {
+    return cells
+      .map((cell, column) => cell.padEnd(this.#widths[column]! + this.#gap))
       .join('')
       .trimEnd()
-  return [header, ...rows].map(line).join('\n')
+  }
 }
 
 /** Stands above one of several tables. */

@@ -4,7 +4,7 @@ import { compareText } from '#core/lib/order.ts'
 import { showObject, type Reason } from '#core/lib/reason.ts'
 import { urlHost } from '#core/net/address.ts'
 import { goDuration } from './duration.ts'
-import { renderTable } from './table.ts'
+import { renderTable, TableWriter } from './table.ts'
 
 /** As `cilium bgp peers`: one row per family, the node on its first row only. `wide` adds what that leaves out. */
 export function peersTable(peers: readonly PeerRow[], now: number, wide: boolean): string {
@@ -43,36 +43,68 @@ export function peersTable(peers: readonly PeerRow[], now: number, wide: boolean
   return renderTable(header, rows)
 }
 
-/** As `cilium bgp routes`; the views of one peer's routes add the peer. `wide` adds the reasons. */
+/**
+ * As `cilium bgp routes`; the views of peers' routes add the peer. `wide` adds the step of the decision and the reasons. Gives
+ * the lines of the rows given in, the first time with the header above.
+ */
 export function routesTable(
-  routes: readonly RouteRow[],
   view: RouteView,
   now: number,
   wide: boolean,
-): string {
+): (routes: readonly RouteRow[]) => string {
   const withPeer = view !== 'available'
   const header = ['Node', 'VRouter', ...(withPeer ? ['Peer'] : []), 'Prefix', 'NextHop', 'Age', 'Attrs']
   if (view === 'received') header.push('Rejected')
-  if (wide) header.push('Why')
+  if (wide) header.push('Decision', 'Why')
+  const table = new TableWriter(header)
   let lastNode: string | undefined
-  const rows = routes
-    .toSorted((a, b) => compareText(a.node, b.node) || a.localAsn - b.localAsn)
-    .map((route) => {
-      const row = [
-        route.node === lastNode ? '' : route.node,
-        String(route.localAsn),
-        ...(withPeer ? [route.peer ?? ''] : []),
-        route.prefix,
-        route.nextHop,
-        goDuration(now - Date.parse(route.since)),
-        attributesText(route),
-      ]
-      if (view === 'received') row.push(route.rejected ?? '')
-      if (wide) row.push(whyText(route.reasons))
-      lastNode = route.node
-      return row
-    })
-  return renderTable(header, rows)
+  return (routes) =>
+    table.lines(
+      routes
+        .toSorted((a, b) => compareText(a.node, b.node) || a.localAsn - b.localAsn)
+        .map((route) => {
+          const row = [
+            route.node === lastNode ? '' : route.node,
+            String(route.localAsn),
+            ...(withPeer ? [route.peer ?? ''] : []),
+            route.prefix,
+            route.nextHop,
+            goDuration(now - Date.parse(route.since)),
+            attributesText(route),
+          ]
+          if (view === 'received') row.push(route.rejected ?? '')
+          if (wide) row.push(decisionText(route), whyText(route.reasons))
+          lastNode = route.node
+          return row
+        }),
+    )
+}
+
+/** What each step of the decision looks at. */
+const stepTexts: Record<NonNullable<RouteRow['why']>, string> = {
+  only: 'only path',
+  own: 'own route',
+  weight: 'weight',
+  longLivedStale: 'long-lived stale',
+  localPref: 'LOCAL_PREF',
+  aigp: 'AIGP',
+  asPathLength: 'AS path length',
+  origin: 'ORIGIN',
+  med: 'MED',
+  external: 'eBGP before iBGP',
+  routerId: 'router ID',
+  clusterListLength: 'CLUSTER_LIST length',
+  peerAddress: 'peer address',
+  pathId: 'path ID',
+}
+
+/** `best by AS path length`, `loses by MED`; stale paths say so, and validated origins. */
+function decisionText({ best, why, stale, rpki, rejected }: RouteRow): string {
+  const step = why === undefined ? '' : why === 'only' ? stepTexts.only : `by ${stepTexts[why]}`
+  const place = rejected !== undefined ? '' : best ? 'best' : 'loses'
+  const origin = rpki === undefined ? '' : `RPKI ${rpki === 'notFound' ? 'not found' : rpki}`
+  const parts = [why === 'only' ? step : [place, step].filter(Boolean).join(' ')]
+  return [...parts, stale === true ? 'stale' : '', origin].filter(Boolean).join(', ')
 }
 
 /** One row per monitoring station. `wide` adds how much it was told and why it was last lost. */
@@ -146,12 +178,12 @@ function uptime(peer: PeerRow, now: number): string {
   return goDuration(now - Date.parse(peer.since))
 }
 
-function peerAddress(peer: PeerRow): string {
+export function peerAddress(peer: PeerRow): string {
   if (peer.port === 179) return peer.address
   return `${urlHost(peer.address)}:${peer.port}`
 }
 
-function lastError(peer: Pick<PeerRow, 'lastError'>): string {
+export function lastError(peer: Pick<PeerRow, 'lastError'>): string {
   if (peer.lastError === undefined) return ''
   const { direction, message } = peer.lastError
   return direction === 'local' ? message : `${direction}: ${message}`
@@ -165,6 +197,12 @@ function attributesText(route: RouteRow): string {
   if (route.med !== undefined) parts.push(`{Med: ${route.med}}`)
   if (route.localPref !== undefined) parts.push(`{LocalPref: ${route.localPref}}`)
   if (route.communities.length > 0) parts.push(`{Communities: ${route.communities.join(', ')}}`)
+  if (route.originatorId !== undefined) parts.push(`{Originator: ${route.originatorId}}`)
+  if (route.clusterList !== undefined) parts.push(`{ClusterList: ${route.clusterList.join(' ')}}`)
+  if (route.aigp !== undefined) parts.push(`{AIGP: ${route.aigp}}`)
+  if (route.onlyToCustomer !== undefined) parts.push(`{OTC: ${route.onlyToCustomer}}`)
+  if (route.weight !== undefined) parts.push(`{Weight: ${route.weight}}`)
+  if (route.pathId !== undefined) parts.push(`{PathID: ${route.pathId}}`)
   return `[${parts.join(' ')}]`
 }
 
@@ -204,7 +242,7 @@ function count(items: number, noun: string): string {
   return `${items} ${noun}${items === 1 ? '' : 's'}`
 }
 
-function whyText(reasons: readonly Reason[]): string {
+export function whyText(reasons: readonly Reason[]): string {
   return reasons
     .map(({ message, object, field }) => {
       const where = [object === undefined ? '' : showObject(object), field ?? ''].filter(Boolean).join(' ')

@@ -107,12 +107,7 @@ export async function runRouter(options: RouterOptions, signal: AbortSignal): Pr
   const watchers = files.map((file) => systemFiles.watch(file, () => void load()))
   process.on('SIGHUP', onHangup)
   try {
-    const view = speakerView(
-      loop.speaker,
-      beside,
-      { version: options.version, role: 'router', node },
-      changes,
-    )
+    const view = speakerView(loop, beside, { version: options.version, role: 'router', node }, changes)
     if (socket !== undefined) api = await serveApi(speakerBackend(view), socket)
     log.info('router starts', { node, ...(socket === undefined ? {} : { socket }) })
     show(first.value)

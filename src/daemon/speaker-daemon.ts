@@ -111,7 +111,7 @@ export async function runSpeaker(options: SpeakerOptions, signal: AbortSignal): 
     },
     ...observe(log, client),
   })
-  const view = speakerView(loop.speaker, beside, { version: options.version, role: 'speaker', node }, changes)
+  const view = speakerView(loop, beside, { version: options.version, role: 'speaker', node }, changes)
   let api: ApiServer | undefined
   try {
     if (socket !== undefined) api = await serveApi(speakerBackend(view), socket)

@@ -1,23 +1,26 @@
 /** What a speaker shows of itself through the API. */
 import type { Version } from '#api/contract/contract.ts'
 import type { SpeakerView } from '#api/speaker-backend.ts'
-import type { Speaker } from '#core/speaker/speaker.ts'
 import type { Changes } from './changes.ts'
 import type { Beside } from './beside.ts'
+import type { SpeakerLoop } from './speaker-loop.ts'
 
 /** Reads the speaker at each call; `changes` tells when to call again. */
 export function speakerView(
-  speaker: Speaker,
+  loop: Pick<SpeakerLoop, 'speaker' | 'input'>,
   beside: Beside,
   version: Version & { node: string },
   changes: Changes,
 ): SpeakerView {
+  const { speaker } = loop
   return {
     version,
     node: version.node,
     plan: () => speaker.plan(),
     peers: (instance) => speaker.peers(instance),
-    routes: (instance, table, filter) => speaker.routes(instance, table, filter),
+    routePage: (instance, table, filter, cursor, limit) =>
+      speaker.routePage(instance, table, filter, cursor, limit),
+    command: (instance, peer, command) => loop.input({ kind: 'command', instance, peer, command }),
     rpkiCaches: (instance) => beside.rpkiCaches(instance),
     stations: (instance) => beside.stations(instance),
     subscribe: (changed) => changes.subscribe(changed),

@@ -20,7 +20,7 @@ export function playSimulation(topology: Topology, cluster: string, terminal: Te
 
 function simulationScreen(cluster: string, report: DemoReport): string {
   const seconds = (report.elapsedMs / 1000).toFixed(1)
-  const sessions = report.sessions.map((session) => peerRow(session.node, '', session, []))
+  const sessions = report.sessions.map((session) => peerRow(session.node, '', session, { reasons: [] }))
   const happened = report.timeline.map(({ at, who, what }) => [`${(at / 1000).toFixed(3)} s`, who, what])
   const services = report.services.map((s) => [
     s.namespace,

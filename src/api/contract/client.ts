@@ -1,9 +1,10 @@
 /** Asks a Herald API, over a unix socket or HTTP. */
 import { request, type IncomingMessage } from 'node:http'
-import type { z } from 'zod'
+import { createInterface } from 'node:readline'
+import { z } from 'zod'
 import { messageOf } from '#core/lib/error.ts'
 import { err, ok, type Result } from '#core/lib/result.ts'
-import { errorSchema } from './contract.ts'
+import { endOfRowsSchema, errorSchema, ndjson, type List } from './contract.ts'
 
 export interface ApiError {
   kind: 'unreachable' | 'notFound' | 'refused'
@@ -22,15 +23,83 @@ export async function getJson<T extends z.ZodType>(
   timeoutMs = 5000,
 ): Promise<Result<z.output<T>, ApiError>> {
   const opened = await open(server, path, timeoutMs)
-  if (!opened.ok) return opened
+  return opened.ok ? read(server, opened.value, schema) : opened
+}
+
+async function read<T extends z.ZodType>(
+  server: string,
+  response: IncomingMessage,
+  schema: T,
+): Promise<Result<z.output<T>, ApiError>> {
   let text = ''
   try {
-    opened.value.setEncoding('utf8')
-    for await (const chunk of opened.value) text += String(chunk)
+    response.setEncoding('utf8')
+    for await (const chunk of response) text += String(chunk)
   } catch (error) {
     return err({ kind: 'unreachable', message: `${server} broke off its answer: ${messageOf(error)}` })
   }
-  return parse(server, text, opened.value.statusCode ?? 0, schema)
+  return parse(server, text, response.statusCode ?? 0, schema)
+}
+
+/** POST of a JSON value, else as {@link getJson}. */
+export async function postJson<T extends z.ZodType>(
+  server: string,
+  path: string,
+  value: unknown,
+  schema: T,
+  timeoutMs = 5000,
+): Promise<Result<z.output<T>, ApiError>> {
+  const opened = await open(server, path, timeoutMs, { body: JSON.stringify(value) })
+  return opened.ok ? read(server, opened.value, schema) : opened
+}
+
+/** Rows so many at a time, so that a person sees the first ones at once. */
+const rowsAtATime = 500
+
+/**
+ * The rows of a list that may be long, some at a time as they come, with the warnings at the end. After an error nothing
+ * follows.
+ */
+export async function* streamRows<T extends z.ZodType>(
+  server: string,
+  path: string,
+  row: T,
+  timeoutMs = 5000,
+): AsyncGenerator<Result<List<z.output<T>>, ApiError>> {
+  const opened = await open(server, path, timeoutMs, { headers: { accept: ndjson } })
+  if (!opened.ok) {
+    yield opened
+    return
+  }
+  const status = opened.value.statusCode ?? 0
+  if (status !== 200) {
+    const refused = await read(server, opened.value, row)
+    yield refused.ok ? err({ kind: 'refused', message: `${server} answered with status ${status}` }) : refused
+    return
+  }
+  const page: List<z.output<T>> = { items: [], warnings: [] }
+  let complete = false
+  try {
+    for await (const line of createInterface({ input: opened.value, crlfDelay: Infinity })) {
+      const parsed = parse(server, line, status, z.union([row, endOfRowsSchema]))
+      if (!parsed.ok) {
+        yield parsed
+        return
+      }
+      const end = endOfRowsSchema.strict().safeParse(parsed.value)
+      if (end.success) {
+        page.warnings.push(...end.data.warnings)
+        complete = true
+        break
+      }
+      page.items.push(parsed.value as z.output<T>)
+      if (page.items.length >= rowsAtATime) yield ok({ items: page.items.splice(0), warnings: [] })
+    }
+  } catch (error) {
+    yield err({ kind: 'unreachable', message: `${server} broke off its answer: ${messageOf(error)}` })
+    return
+  }
+  yield complete ? ok(page) : err({ kind: 'unreachable', message: `${server} broke off its answer` })
 }
 
 /** The values of a watch, one per server-sent event, until `signal` aborts or the server goes away. */
@@ -40,7 +109,7 @@ export async function* watchJson<T extends z.ZodType>(
   schema: T,
   signal: AbortSignal,
 ): AsyncGenerator<Result<z.output<T>, ApiError>> {
-  const opened = await open(server, path, 5000, signal)
+  const opened = await open(server, path, 5000, { signal })
   if (!opened.ok) {
     yield opened
     return
@@ -74,7 +143,7 @@ function open(
   server: string,
   path: string,
   timeoutMs: number,
-  signal?: AbortSignal,
+  how: { signal?: AbortSignal; headers?: Record<string, string>; body?: string } = {},
 ): Promise<Result<IncomingMessage, ApiError>> {
   const unix = server.startsWith('unix:') ? server.slice('unix:'.length) : undefined
   if (unix === undefined && !(server.startsWith('http://') && URL.canParse(server))) {
@@ -89,10 +158,17 @@ function open(
   const url = unix === undefined ? new URL(path, server) : new URL(path, 'http://herald')
   const target = unix === undefined ? {} : { socketPath: unix }
   return new Promise((resolve) => {
-    const asked = request(url, { ...target, signal }, (response) => {
-      asked.setTimeout(0)
-      resolve(ok(response))
-    })
+    const { body, signal, headers } = how
+    const method = body === undefined ? 'GET' : 'POST'
+    const json = body === undefined ? {} : { 'content-type': 'application/json' }
+    const asked = request(
+      url,
+      { ...target, signal, method, headers: { ...headers, ...json } },
+      (response) => {
+        asked.setTimeout(0)
+        resolve(ok(response))
+      },
+    )
     asked.setTimeout(timeoutMs, () => asked.destroy(new Error(`no answer within ${timeoutMs} ms`)))
     asked.on('error', (error: NodeJS.ErrnoException) => {
       const hint =
@@ -101,7 +177,7 @@ function open(
           : undefined
       resolve(err({ kind: 'unreachable', message: `cannot reach ${server}: ${error.message}`, hint }))
     })
-    asked.end()
+    asked.end(body)
   })
 }
 

@@ -3,6 +3,10 @@
  * are ready to be shown, with their reasons. A speaker answers for its own node, a controller for all nodes.
  */
 import { z } from 'zod'
+import { compileRegex } from '#core/lib/regex.ts'
+import type { Result } from '#core/lib/result.ts'
+import { parseCommunity, parseLargeCommunity } from '#core/net/community.ts'
+import { parsePrefix } from '#core/net/prefix.ts'
 
 const objectRefSchema = z.object({
   kind: z.string(),
@@ -27,6 +31,36 @@ export const sessionStates = [
   'established',
 ] as const
 
+const timeField = z.string().describe('RFC 3339')
+const messageCountsSchema = z.record(
+  z.enum(['open', 'update', 'notification', 'keepalive', 'routeRefresh']),
+  z.number(),
+)
+const roles = ['provider', 'rs', 'rs-client', 'customer', 'peer'] as const
+
+/** What both sides agreed on when the session came up. */
+const negotiatedSchema = z.object({
+  kind: z.enum(['ebgp', 'ibgp', 'confed']),
+  fourOctetAsn: z.boolean(),
+  routeRefresh: z.boolean(),
+  enhancedRouteRefresh: z.boolean(),
+  maxLength: z.number().describe('Octets of the longest message'),
+  extendedNextHop: z.array(z.string()),
+  addPathReceive: z.array(z.string()),
+  addPathSend: z.array(z.string()),
+  gracefulRestart: z
+    .object({
+      restartSeconds: z.number(),
+      notification: z.boolean(),
+      families: z.array(z.string()),
+      longLived: z.array(z.object({ family: z.string(), staleSeconds: z.number() })),
+    })
+    .optional(),
+  role: z.enum(roles).optional().describe("The neighbour's part"),
+  offered: z.array(z.string()).describe('Capabilities of the own OPEN'),
+  received: z.array(z.string()).describe("Capabilities of the neighbour's OPEN"),
+})
+
 export const peerRowSchema = z.object({
   node: z.string(),
   instance: z.string(),
@@ -41,18 +75,97 @@ export const peerRowSchema = z.object({
   keepaliveSeconds: z.number().optional(),
   routerId: z.string().optional(),
   families: z.array(
-    z.object({ family: z.string(), received: z.number(), accepted: z.number(), advertised: z.number() }),
+    z.object({
+      family: z.string(),
+      received: z.number(),
+      accepted: z.number(),
+      advertised: z.number(),
+      limit: z.number().optional().describe('Most that may be received'),
+    }),
   ),
   lastError: z
-    .object({ at: z.string(), direction: z.enum(['sent', 'received', 'local']), message: z.string() })
+    .object({
+      at: z.string(),
+      direction: z.enum(['sent', 'received', 'local']),
+      message: z.string(),
+      hex: z.string().optional().describe('Start of the message that led to it'),
+    })
+    .optional(),
+  heldDown: z.string().optional().describe('Why the session is kept down on purpose'),
+  // What follows comes from the speaker itself, and is absent while that does not answer.
+  dynamic: z.boolean().optional().describe('It connected from a listen range'),
+  connection: z
+    .object({
+      localAddress: z.string(),
+      localPort: z.number(),
+      remoteAddress: z.string(),
+      remotePort: z.number(),
+    })
+    .optional(),
+  messages: z.object({ sent: messageCountsSchema, received: messageCountsSchema }).optional(),
+  updateFaults: z.number().optional().describe('Malformed UPDATEs that did not end the session'),
+  lastUp: timeField.optional(),
+  lastDown: timeField.optional(),
+  flaps: z.number().optional().describe('How often the session went down'),
+  heldByLimit: z
+    .object({ until: timeField.optional().describe('Absent: until a person enables the peer') })
+    .optional()
+    .describe('A prefix limit ended the session'),
+  role: z.enum(roles).optional().describe("This speaker's part, as configured"),
+  stale: z
+    .array(
+      z.object({
+        family: z.string(),
+        phase: z.enum(['waiting', 'longLived', 'arriving', 'refreshing']),
+        until: timeField,
+      }),
+    )
+    .optional()
+    .describe('Families whose routes may be out of date'),
+  negotiated: negotiatedSchema.optional(),
+  configured: z
+    .object({
+      holdTimeSeconds: z.number(),
+      keepaliveSeconds: z.number(),
+      connectRetrySeconds: z.number(),
+      passive: z.boolean(),
+      ttl: z.number(),
+      minTtl: z.number().optional(),
+      authentication: z.enum(['none', 'md5', 'tcp-ao']),
+      importRoutes: z.boolean(),
+      exportLearned: z.boolean(),
+      importPolicies: z.array(z.string()),
+      exportPolicies: z.array(z.string()),
+    })
     .optional(),
   reasons: z.array(reasonSchema),
 })
 export type PeerRow = z.output<typeof peerRowSchema>
 
-/** `available`: loc-rib; `received` and `advertised`: adj-rib-in and adj-rib-out. */
-export const routeViews = ['available', 'received', 'advertised'] as const
+/**
+ * `available`: loc-rib; `received`: adj-rib-in, with what becomes of each route; `accepted`: of that, what import policy let in;
+ * `advertised`: adj-rib-out.
+ */
+export const routeViews = ['available', 'received', 'accepted', 'advertised'] as const
 export type RouteView = (typeof routeViews)[number]
+
+/** In the order in which they are taken. */
+export const decisionSteps = [
+  'only',
+  'own',
+  'weight',
+  'longLivedStale',
+  'localPref',
+  'aigp',
+  'asPathLength',
+  'origin',
+  'med',
+  'external',
+  'routerId',
+  'clusterListLength',
+  'peerAddress',
+  'pathId',
+] as const
 
 export const routeRowSchema = z.object({
   node: z.string(),
@@ -69,6 +182,29 @@ export const routeRowSchema = z.object({
   localPref: z.number().optional(),
   communities: z.array(z.string()),
   rejected: z.string().optional().describe('Why a received route is not used'),
+  pathId: z.number().optional().describe('Of several paths for the prefix (RFC 7911)'),
+  why: z
+    .enum(decisionSteps)
+    .optional()
+    .describe('The step of the decision that parted it from the best path; of the best, from the next best'),
+  stale: z.boolean().optional().describe('Its neighbour is restarting and has not said it again'),
+  rpki: z.enum(['valid', 'invalid', 'notFound']).optional(),
+  weight: z.number().optional(),
+  originatorId: z.string().optional(),
+  clusterList: z.array(z.string()).optional(),
+  aigp: z.string().optional().describe('64 bits, in decimal'),
+  onlyToCustomer: z.number().optional(),
+  received: z
+    .object({
+      nextHop: z.string(),
+      origin: z.enum(['igp', 'egp', 'incomplete']),
+      asPath: z.string(),
+      med: z.number().optional(),
+      localPref: z.number().optional(),
+      communities: z.array(z.string()),
+    })
+    .optional()
+    .describe('What the neighbour sent, where import policy changed it'),
   reasons: z.array(reasonSchema).describe('Why an own route is announced'),
 })
 export type RouteRow = z.output<typeof routeRowSchema>
@@ -110,14 +246,53 @@ export const stationRowSchema = z.object({
 })
 export type StationRow = z.output<typeof stationRowSchema>
 
+export const prefixMatches = ['exact', 'longer', 'covering', 'longest'] as const
+
+/** A text that `parse` takes; what is wrong with another one is its error. */
+function checkedField(parse: (text: string) => Result<unknown>) {
+  return z.string().superRefine((text, context) => {
+    const parsed = parse(text)
+    if (!parsed.ok) context.addIssue({ code: 'custom', message: parsed.error })
+  })
+}
+
 export const routeQuerySchema = z.object({
   view: z.enum(routeViews).default('available'),
   family: z.enum(['ipv4/unicast', 'ipv6/unicast']).optional(),
   node: z.string().optional(),
-  peer: z.string().optional().describe('Address of a peer'),
-  prefix: z.string().optional(),
+  peer: z.string().optional().describe('Address or name of a peer'),
+  prefix: checkedField((text) => parsePrefix(text, { strict: true })).optional(),
+  match: z
+    .enum(prefixMatches)
+    .optional()
+    .describe('How routes lie to prefix: the same, inside it, around it, or the longest around it'),
+  community: checkedField((text) => {
+    const large = parseLargeCommunity(text)
+    return large.ok ? large : parseCommunity(text)
+  })
+    .optional()
+    .describe('Has this community, of either size'),
+  asPath: checkedField(compileRegex).optional().describe('Regular expression over the AS path'),
 })
 export type RouteQuery = z.output<typeof routeQuerySchema>
+
+/** What a person may want of a session. */
+export const peerCommands = ['reset', 'refreshIn', 'refreshOut', 'enable'] as const
+export const peerCommandSchema = z.object({
+  peer: z.string().min(1).describe('Name or address'),
+  command: z.enum(peerCommands),
+  text: z.string().max(128).optional().describe('Told the neighbour with a reset (RFC 9003)'),
+  node: z.string().optional(),
+  instance: z.string().optional(),
+  all: z.boolean().default(false).describe('Also when it is a peer of several instances or nodes'),
+})
+export type PeerCommandRequest = z.output<typeof peerCommandSchema>
+
+/** The sessions that a command went to. */
+export const peerCommandAnswerSchema = z.object({
+  peers: z.array(z.object({ node: z.string(), instance: z.string(), peer: z.string(), address: z.string() })),
+})
+export type PeerCommandAnswer = z.output<typeof peerCommandAnswerSchema>
 
 export const serviceRowSchema = z.object({
   namespace: z.string(),
@@ -151,6 +326,10 @@ export interface List<T> {
   items: T[]
   warnings: string[]
 }
+
+/** Rows line by line, then {@link endOfRowsSchema}: what to accept for a list that may be long. */
+export const ndjson = 'application/x-ndjson'
+export const endOfRowsSchema = z.object({ warnings: z.array(z.string()) })
 
 export const errorSchema = z.object({ error: z.string(), hint: z.string().optional() })
 

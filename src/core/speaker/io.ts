@@ -33,6 +33,8 @@ export type SpeakerInput =
   /** A port could not be listened on, e.g. because another process has it. The edge tries again by itself. */
   | { kind: 'listenFailed'; instance: string; port: number; reason: string }
   | { kind: 'listening'; instance: string; port: number }
+  /** A person wants it, of a peer of this instance. */
+  | ({ instance: string } & Extract<BgpInput, { kind: 'command' }>)
   /** Validated ROA payloads for this instance came or went (RFC 6811 §2). */
   | ({ instance: string } & Extract<BgpInput, { kind: 'origins' }>)
   | Extract<

@@ -35,12 +35,19 @@ function instanceRow({ config, source }: InstancePlan): NonNullable<NodeStateSta
 function sessionsOf(config: InstanceConfig, statuses: PeerStatus[]): NodeSession[] {
   const peers = new Map(config.peers.map((peer) => [peer.name, peer]))
   return statuses.flatMap((status) => {
-    const peer = peers.get(status.peer)
+    const peer = peers.get(status.peer) ?? templateOf(config, status)
     return peer === undefined ? [] : session(config.name, peer, status)
   })
 }
 
-function session(instance: string, peer: PeerConfig, status: PeerStatus): NodeSession {
+/** Of a neighbour that connected from a listen range: its name starts with the template's. */
+function templateOf({ listenRanges = [] }: InstanceConfig, { peer, dynamic }: PeerStatus) {
+  if (!dynamic) return undefined
+  const fitting = listenRanges.filter(({ template }) => peer.startsWith(template.name))
+  return fitting.toSorted((a, b) => b.template.name.length - a.template.name.length)[0]?.template
+}
+
+function session(instance: string, peer: Omit<PeerConfig, 'address'>, status: PeerStatus): NodeSession {
   const { since, routerId, holdTimeSeconds, keepaliveSeconds, lastError } = status
   return {
     instance,

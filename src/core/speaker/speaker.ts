@@ -170,9 +170,10 @@ export class Speaker {
         this.#discover([], outputs)
         this.#down = true
         return
+      case 'command':
       case 'origins': {
-        const { instance, ...origins } = input
-        if (this.#running.has(instance)) this.#pass(instance, origins, now, outputs)
+        const { instance, ...rest } = input
+        if (this.#running.has(instance)) this.#pass(instance, rest, now, outputs)
         return
       }
       case 'tick':
