@@ -8,7 +8,7 @@ import { lastError, peerAddress, whyText } from './views.ts'
 /** Several lines. Parts of which the answer says nothing are left out. */
 export function peerDetail(peer: PeerRow, now: number): string {
   const title = `BGP peer ${peer.peer} (${peerAddress(peer)}) of ${peer.instance} on ${peer.node}`
-  return [title, ...state(peer, now), ...settings(peer), ...negotiated(peer), ...counts(peer), why(peer)]
+  return [title, ...state(peer, now), ...settings(peer), ...negotiated(peer), ...counts(peer), ...why(peer)]
     .filter((line) => line !== '')
     .join('\n')
 }
@@ -135,8 +135,8 @@ const kindNames: Record<string, string> = {
   routeRefresh: 'ROUTE-REFRESH',
 }
 
-function why({ reasons }: PeerRow): string {
-  return reasons.length === 0 ? '' : line('Why', whyText(reasons))
+function why({ reasons }: PeerRow): string[] {
+  return reasons.map((reason, i) => line(i === 0 ? 'Why' : '', whyText([reason])))
 }
 
 function line(label: string, text: string): string {

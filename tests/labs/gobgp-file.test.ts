@@ -50,8 +50,12 @@ describe("a router that runs from GoBGP's configuration", { skip }, () => {
       const rib = await lab.routers.get('outside')!.ask('global', 'rib')
       assert.match(rib, /10\.233\.71\.0\/26 +192\.168\.20\.4 +65002 64512/)
     })
-    const seen = await lab.routers.get('loxilb')!.ask('routes')
-    assert.match(seen, /10\.233\.71\.0\/26 +192\.168\.57\.101/)
+    const herald = lab.routers.get('loxilb')!
+    assert.match(await herald.ask('routes'), /10\.233\.71\.0\/26 +192\.168\.57\.101/)
+    const detail = await herald.ask('peer', '192.168.57.101')
+    assert.match(detail, /State: +established/)
+    assert.match(detail, /route-refresh +both/)
+    assert.match(detail, /ipv4\/unicast +1 +1 +0 +2000000/)
   })
 
   test('takes a change of the file up, and keeps the session that it does not concern', async () => {

@@ -287,6 +287,16 @@ for (const [address, family] of [
   }
 }
 
+test('a neighbour of an interface alone is whoever is found there, with both families', () => {
+  const set = setOf({ neighbors: [{ config: { 'neighbor-interface': 'eth1', 'peer-as': 65002 } }] })
+  assert.deepEqual(set.problems, [])
+  const { metadata, spec } = set.peers[0]!.resource
+  assert.deepEqual(
+    [metadata.name, spec.address, spec.interface, spec.families],
+    ['gobgp/eth1', undefined, 'eth1', ['ipv4/unicast', 'ipv6/unicast']],
+  )
+})
+
 test('a password in the file needs no Secret', () => {
   const set = setOf({
     neighbors: [{ config: { 'neighbor-address': '192.0.2.2', 'peer-as': 1, 'auth-password': 'hush' } }],
@@ -345,11 +355,6 @@ test('dynamic neighbours are ranges with the settings of their group', () => {
 
 const leftOut: { name: string; config: object; parts?: object; field: string }[] = [
   { name: 'without an address', config: { 'neighbor-address': '' }, field: 'config.neighbor-address' },
-  {
-    name: 'of an interface',
-    config: { 'neighbor-address': '', 'neighbor-interface': 'eth0' },
-    field: 'config.neighbor-interface',
-  },
   { name: 'in a VRF', config: { vrf: 'blue' }, field: 'config.vrf' },
   { name: 'inside another AS', config: { 'local-as': 65002 }, field: 'config.local-as' },
 ]

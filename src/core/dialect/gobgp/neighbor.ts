@@ -1,8 +1,6 @@
 /** Neighbours, peer groups and dynamic neighbours of GoBGP's file as native peers. */
 import { mergePatch } from '#core/lib/json.ts'
 import type { Problem } from '#core/lib/reason.ts'
-import { parseAddress, versionOf, type IpVersion } from '#core/net/address.ts'
-import { parsePrefix, prefixVersion } from '#core/net/prefix.ts'
 import type { BGPPeer, BGPPeerSpec } from '#core/schema/bgp-peer.ts'
 import type { GobgpAfiSafi, GobgpNeighbor, GobgpPeerGroup } from '#core/schema/gobgp/config.ts'
 import { refOf } from '#core/schema/object.ts'
@@ -28,21 +26,24 @@ export function peersOf(file: GobgpFile): { peers: DerivedPeer[]; problems: Prob
     const neighbor = merged(own, groups[group])
     const problem = (path: string, message: string, hint: string) =>
       problems.push({ rule: 'Unsupported', message, hint, object: refOf(file), field: fieldAt(place, path) })
-    const { 'neighbor-address': address = '', vrf = '' } = neighbor.config ?? {}
-    if (address === '') {
-      const missing = neighbor.config?.['neighbor-interface'] === undefined
-      const path = missing ? 'config.neighbor-address' : 'config.neighbor-interface'
-      problem(path, 'a neighbour without an address is left out', 'write its neighbor-address')
+    const {
+      'neighbor-address': address = '',
+      'neighbor-interface': device = '',
+      vrf = '',
+    } = neighbor.config ?? {}
+    if (address === '' && device === '') {
+      problem('config.neighbor-address', 'a neighbour without an address is left out', 'write its address')
       return []
     }
     if (vrf !== '') {
       problem('config.vrf', 'there is one routing table, so a neighbour in a VRF is left out', 'remove it')
       return []
     }
-    const parsed = parseAddress(address)
-    const version = parsed.ok ? versionOf(parsed.value) : 4
-    const spec = specOf(place, neighbor, version, problems)
-    return spec === undefined ? [] : [derivedPeer(place, neighbor, address, { address, ...spec })]
+    const spec = specOf(place, neighbor, defaultFamilies(address), problems)
+    if (spec === undefined) return []
+    return address === ''
+      ? [derivedPeer(place, neighbor, device, { ...spec, interface: device })]
+      : [derivedPeer(place, neighbor, address, { address, ...spec })]
   })
   for (const [i, { config }] of (file.spec['dynamic-neighbors'] ?? []).entries()) {
     const at = groupAt(config['peer-group'])
@@ -54,9 +55,8 @@ export function peersOf(file: GobgpFile): { peers: DerivedPeer[]; problems: Prob
       field: `dynamic-neighbors[${i}]`,
       ...groupPlace(groups, at),
     }
-    const prefix = parsePrefix(config.prefix)
     const neighbor = merged({}, group)
-    const spec = specOf(place, neighbor, prefix.ok ? prefixVersion(prefix.value) : 4, problems)
+    const spec = specOf(place, neighbor, defaultFamilies(config.prefix), problems)
     if (spec === undefined) continue
     const listen = { prefixes: [config.prefix], limit: dynamicLimit }
     const peer = derivedPeer(place, neighbor, config.prefix, { listen, ...spec })
@@ -64,6 +64,12 @@ export function peersOf(file: GobgpFile): { peers: DerivedPeer[]; problems: Prob
     peers.push(peer)
   }
   return { peers, problems }
+}
+
+/** What GoBGP offers a neighbour at this address, or in this prefix, when nothing is said; of an interface: both families. */
+function defaultFamilies(place: string): Family[] {
+  if (place === '') return ['ipv4/unicast', 'ipv6/unicast']
+  return [place.includes(':') ? 'ipv6/unicast' : 'ipv4/unicast']
 }
 
 /** Where a neighbour says what it says: itself, else in its group. */
@@ -107,6 +113,7 @@ function derivedPeer(place: Place, neighbor: GobgpNeighbor, name: string, spec: 
     sourceFields: {
       spec: place.field,
       'spec.address': at('config.neighbor-address'),
+      'spec.interface': at('config.neighbor-interface'),
       'spec.asn': at('config.peer-as'),
       'spec.families': at('afi-safis'),
       'spec.passive': at('transport.config.passive-mode'),
@@ -138,7 +145,7 @@ function appliedFields(place: Place, neighbor: GobgpNeighbor): Record<string, st
 function specOf(
   place: Place,
   neighbor: GobgpNeighbor,
-  version: IpVersion,
+  unsaid: readonly Family[],
   problems: Problem[],
 ): Settings | undefined {
   const { global } = place.file.spec
@@ -162,7 +169,7 @@ function specOf(
     )
     return undefined
   }
-  const families = familiesOf(neighbor, version, global['afi-safis'])
+  const families = familiesOf(neighbor, unsaid, global['afi-safis'])
   if (families.length === 0) {
     problem(
       'afi-safis',
@@ -204,10 +211,10 @@ function specOf(
   }
 }
 
-/** GoBGP offers the family of the neighbour's address when nothing is said, and those of the whole router at most. */
+/** Those of the whole router at most. */
 function familiesOf(
   neighbor: GobgpNeighbor,
-  version: IpVersion,
+  unsaid: readonly Family[],
   allowed: readonly GobgpAfiSafi[] | undefined,
 ): Family[] {
   const named = (list: readonly GobgpAfiSafi[]) =>
@@ -215,7 +222,7 @@ function familiesOf(
       config === undefined || config.enabled === false ? [] : (familyNames[config['afi-safi-name']] ?? []),
     )
   const given = neighbor['afi-safis'] ?? []
-  const wanted: Family[] = given.length > 0 ? named(given) : [version === 4 ? 'ipv4/unicast' : 'ipv6/unicast']
+  const wanted = given.length > 0 ? named(given) : unsaid
   const inRouter = allowed === undefined || allowed.length === 0 ? undefined : named(allowed)
   return [...new Set(wanted)].filter((family) => inRouter?.includes(family) ?? true)
 }
