@@ -168,6 +168,20 @@ for (const { name, instance, peer, asn } of own) {
   })
 }
 
+test('RFC 9234 §4: a role is told other autonomous systems only', () => {
+  const { a, b } = pair()
+  const role = { name: 'peer', strict: false } as const
+  const told = (instance: Partial<InstanceConfig>, peer: Partial<PeerConfig>) =>
+    sessionConfigOf({ ...a.config, ...instance }, { ...peerOf(b, 4), role, ...peer }, false).role
+  const confederation = { id: 100, members: [65002] }
+  assert.deepEqual(told({}, { asn: 65002 }), role)
+  assert.deepEqual(told({}, { asn: 0, peerAs: 'external' }), role)
+  assert.deepEqual(told({ confederation }, { asn: 65003 }), role)
+  assert.equal(told({}, { asn: 65001 }), undefined)
+  assert.equal(told({}, { asn: 0, peerAs: 'internal' }), undefined)
+  assert.equal(told({ confederation }, { asn: 65002 }), undefined)
+})
+
 /** Members 65001 and 65002 of AS 100, and an AS outside; every version of IP in between. */
 function confederation(version: 4 | 6): { world: World; inside: Speaker[]; outside: Speaker } {
   const world = new World()

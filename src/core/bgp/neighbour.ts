@@ -73,8 +73,8 @@ export function sessionConfigOf(
     ...(gracefulRestart === undefined ? {} : { gracefulRestart }),
     ...(sendHoldSeconds === undefined ? {} : { sendHoldSeconds }),
     ...(delayOpenSeconds === undefined ? {} : { delayOpenSeconds }),
-    // RFC 9234 §4: between autonomous systems only.
-    ...(role === undefined || peer.asn === localAsn ? {} : { role }),
+    // RFC 9234 §4: between autonomous systems only, and the members of a confederation are one.
+    ...(role === undefined || isInside(instance, peer) ? {} : { role }),
   }
 }
 
@@ -135,9 +135,16 @@ export function heldDownBy({ config, breach }: Neighbour): string | undefined {
 function ownAsnFor({ asn, confederation }: InstanceConfig, peer: PeerConfig): number {
   if (peer.localAs !== undefined) return peer.localAs.asn
   if (confederation === undefined) return asn
-  const inside =
-    peer.asn === 0 ? peer.peerAs === 'internal' : [asn, ...confederation.members].includes(peer.asn)
-  return inside ? asn : confederation.id
+  return isInside({ asn, confederation }, peer) ? asn : confederation.id
+}
+
+/** Whether the neighbour is meant to be in the same autonomous system or confederation. */
+function isInside(
+  { asn, confederation }: Pick<InstanceConfig, 'asn' | 'confederation'>,
+  peer: PeerConfig,
+): boolean {
+  if (peer.asn === 0) return peer.peerAs === 'internal'
+  return peer.asn === asn || confederation?.members.includes(peer.asn) === true
 }
 
 function restartOffer(

@@ -56,7 +56,7 @@ function importSource(
   }
   if (peer.localAs !== undefined) source.localAs = peer.localAs
   if (peer.allowOwnAs !== undefined) source.allowOwnAs = peer.allowOwnAs
-  if (peer.role !== undefined) source.role = peer.role.name
+  if (peer.role !== undefined && from.kind === 'external') source.role = peer.role.name
   return source
 }
 
@@ -73,7 +73,8 @@ function exportTarget(
   if (routeServerClient === true) target.routeServerClient = true
   if (removePrivateAs !== undefined) target.removePrivateAs = removePrivateAs
   if (nextHop !== undefined) target.nextHop = nextHop
-  if (peer.role !== undefined) target.role = peer.role.name
+  // RFC 9234 §4: roles are between autonomous systems, and a confederation is one to others.
+  if (peer.role !== undefined && kind === 'external') target.role = peer.role.name
   if (peer.gracefulShutdown === true) target.gracefulShutdown = true
   if (peer.aigp === true) target.aigp = true
   if (peer.linkBandwidth !== undefined) target.linkBandwidth = peer.linkBandwidth
