@@ -124,7 +124,8 @@ export class Connection implements TcpConnection {
     if (this.#writing || this.#first === this.#queue.length) return
     this.#writing = true
     const first = this.#queue[this.#first]!
-    if (first.length <= copiedBytes) return this.#writeTogether()
+    const alone = this.#first + 1 === this.#queue.length
+    if (first.length <= copiedBytes && !alone) return this.#writeTogether()
     const part = first.subarray(this.#offset, this.#offset + writeBytes)
     this.#offset += part.length
     if (this.#offset === first.length) this.#advance()
