@@ -101,6 +101,7 @@ export class UpdateGroup {
   /** What sets of one kind of source became since `begin`, by set. */
   #memoStamps = new Uint32Array(64)
   #memoResults = new Uint32Array(64)
+  #memoGenerations = new Uint32Array(64)
   #memoStamp = 0
   #memoKind = -1
 
@@ -478,9 +479,10 @@ export class UpdateGroup {
       if (set !== 0 && slot !== nextFrom && store.ownerOf(set) !== slot) after.set(slot, set)
     }
     if (next === SPLIT) for (const set of after.values()) store.retain(set)
+    // What comes is held before what goes is let go: it may be the same.
+    this.#store(prefix, old, next, nextFrom)
     if (old === SPLIT) this.#releaseSplit(prefix)
     if (next === SPLIT) this.#split.set(prefix, after)
-    this.#store(prefix, old, next, nextFrom)
     for (const { slot, lag, peer } of this.members.values()) {
       const [had, has] = [before.get(slot)!, after.get(slot) ?? 0]
       if (had === has) continue
@@ -526,12 +528,19 @@ export class UpdateGroup {
     if (set >= this.#memoStamps.length) {
       this.#memoStamps = grown(this.#memoStamps, set + 1)
       this.#memoResults = grown(this.#memoResults, set + 1)
+      this.#memoGenerations = grown(this.#memoGenerations, set + 1)
     }
-    if (this.#memoStamps[set] === this.#memoStamp) return this.#memoResults[set]!
+    const { generation } = this.#world.store
+    if (this.#memoStamps[set] === this.#memoStamp) {
+      const known = this.#memoResults[set]!
+      // Nobody holds it for the memo: the last prefix that had it may have been told something else since.
+      if (known === 0 || generation[known] === this.#memoGenerations[set]) return known
+    }
     const result = this.#outcomes.resultOf(set, kind)
     if (result === BY_PREFIX) return this.#outcome(set, kind, prefix)
     this.#memoStamps[set] = this.#memoStamp
     this.#memoResults[set] = result
+    this.#memoGenerations[set] = generation[result]!
     return result
   }
 
