@@ -90,7 +90,13 @@ function checkBothEnds(
   for (const [name, bgp] of running)
     for (const { peer } of bgp.peers()) {
       if (sessionBetween(oracle, name, peer) === undefined) continue
-      const sent = bgp.routes('adjRibOut', { peer }).map(onTheWire).sort()
+      // RFC 4271 §6.3: one that points at its receiver is not taken in.
+      const own = Object.values(oracle.speakers.get(peer)!.addresses)
+      const sent = bgp
+        .routes('adjRibOut', { peer })
+        .filter(({ attributes }) => !own.includes(attributes.nextHop))
+        .map(onTheWire)
+        .sort()
       const received = running.get(peer)!.routes('adjRibIn', { peer: name }).map(onTheWire).sort()
       for (const line of sent)
         if (!received.includes(line)) faults.push(`${peer} has not received from ${name}: ${line}`)

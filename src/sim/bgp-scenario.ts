@@ -32,7 +32,12 @@ const actionsPerRound = 6
 /** The same seed gives the same run. */
 export function runFabric(seed: number): FabricResult {
   const scenario = new FabricScenario(seed)
-  scenario.run()
+  try {
+    scenario.run()
+  } catch (error) {
+    // A bug that an assertion met: what led to it is worth as much as with any other.
+    scenario.faults.push(error instanceof Error ? (error.stack ?? error.message) : String(error))
+  }
   return { seed, faults: scenario.faults, actions: scenario.actions, outcomes: scenario.outcomes }
 }
 
