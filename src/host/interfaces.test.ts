@@ -4,6 +4,7 @@ import { address } from '#core/net/address.ts'
 import {
   addressOfOtherVersion,
   interfaceOf,
+  linkLocalBeside,
   linkLocalZone,
   parseSocketAddress,
   reachableAddresses,
@@ -46,6 +47,28 @@ it('knows which interface has an address', () => {
   assert.equal(interfaceOf(interfaces, address('2001:db8::2')), 'eth0')
   assert.equal(interfaceOf(interfaces, address('fe80::1'), 'eth1'), 'eth1')
   assert.equal(interfaceOf(interfaces, address('10.0.0.1')), undefined)
+})
+
+it('finds the link-local address beside one that shares its subnet with the other end (RFC 2545 §3)', () => {
+  const [v4, v6, own] = [
+    { ...entry('192.0.2.1'), cidr: '192.0.2.1/24' },
+    { ...entry('2001:db8::1'), cidr: '2001:db8::1/64' },
+    entry('fe80::1'),
+  ]
+  const machine = {
+    lo: interfaces.lo,
+    eth0: [v4, v6, own],
+    eth1: [{ ...entry('203.0.113.1'), cidr: '203.0.113.1/32' }],
+  }
+  for (const [local, remote, expected] of [
+    ['2001:db8::1', '2001:db8::2', 'fe80::1'],
+    ['192.0.2.1', '192.0.2.9', 'fe80::1'],
+    ['2001:db8::1', '2001:db8:1::2', undefined],
+    ['203.0.113.1', '203.0.113.2', undefined],
+    ['fe80::1', 'fe80::2', undefined],
+    ['2001:db8::7', '2001:db8::2', undefined],
+  ] as const)
+    assert.equal(linkLocalBeside(machine, address(local), address(remote)), expected)
 })
 
 it('reads socket addresses with a zone and IPv4-mapped ones', () => {

@@ -1,5 +1,6 @@
 /** What the machine's network interfaces say about an address. Interfaces as `os.networkInterfaces()` gives them. */
 import type { NetworkInterfaceInfo } from 'node:os'
+import { covers, parsePrefix } from '#core/net/prefix.ts'
 import { addressBytes, isLinkLocal, parseAddress, versionOf, type Address } from '#core/net/address.ts'
 
 export type Interfaces = NodeJS.Dict<NetworkInterfaceInfo[]>
@@ -33,6 +34,23 @@ export function addressOfOtherVersion(
     const found = parseSocketAddress(entry.address)?.address
     if (found === undefined || versionOf(found) === versionOf(local)) continue
     if (!isLinkLocal(found) && !isUnspecified(found)) return found
+  }
+  return undefined
+}
+
+/** The link-local address on the interface where `local` and `remote` share a subnet; of host routes and loopbacks none. */
+export function linkLocalBeside(
+  interfaces: Interfaces,
+  local: Address,
+  remote: Address,
+): Address | undefined {
+  for (const entries of Object.values(interfaces)) {
+    const mine = entries?.find((entry) => parseSocketAddress(entry.address)?.address === local)
+    if (mine?.cidr == null || mine.internal || isLinkLocal(local)) continue
+    const subnet = parsePrefix(mine.cidr)
+    if (!subnet.ok || !covers(subnet.value, remote)) continue
+    const found = entries!.map((entry) => parseSocketAddress(entry.address)?.address)
+    return found.find((address) => address !== undefined && isLinkLocal(address))
   }
   return undefined
 }

@@ -2,7 +2,7 @@
 import type net from 'node:net'
 import os from 'node:os'
 import type { TcpEnds } from '#core/net/tcp.ts'
-import { addressOfOtherVersion, parseSocketAddress } from './interfaces.ts'
+import { addressOfOtherVersion, linkLocalBeside, parseSocketAddress } from './interfaces.ts'
 
 /** `undefined`: the connection is gone already. */
 export function endsOf(socket: net.Socket): TcpEnds | undefined {
@@ -20,7 +20,10 @@ export function endsOf(socket: net.Socket): TcpEnds | undefined {
   }
   const zone = remote.zone ?? local.zone
   if (zone !== undefined) ends.interface = zone
-  const other = addressOfOtherVersion(os.networkInterfaces(), local.address, zone)
+  const interfaces = os.networkInterfaces()
+  const other = addressOfOtherVersion(interfaces, local.address, zone)
   if (other !== undefined) ends.localAddressOtherVersion = other
+  const linkLocal = linkLocalBeside(interfaces, local.address, remote.address)
+  if (linkLocal !== undefined) ends.localLinkLocal = linkLocal
   return ends
 }

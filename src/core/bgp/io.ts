@@ -27,6 +27,8 @@ export interface ConnectionEnds {
    * over this connection.
    */
   localAddressOtherVersion?: Address
+  /** The interface's link-local address, if the neighbour is in one subnet with the local address (RFC 2545 §3). */
+  localLinkLocal?: Address
   /** Of a connection between link-local addresses: the local interface. */
   interface?: string
 }

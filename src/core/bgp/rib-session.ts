@@ -78,6 +78,7 @@ function exportTarget(
   if (peer.gracefulShutdown === true) target.gracefulShutdown = true
   if (peer.aigp === true) target.aigp = true
   if (peer.linkBandwidth !== undefined) target.linkBandwidth = peer.linkBandwidth
+  if (ends.localLinkLocal !== undefined) target.localLinkLocal = ends.localLinkLocal
   // RFC 9494 §4.3: whoever sent the capability knows what such a path is, whatever families it keeps itself.
   if (received.longLivedRestart !== undefined) target.longLived = families
   return target

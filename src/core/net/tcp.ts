@@ -85,6 +85,8 @@ export interface TcpEnds {
   remotePort: number
   /** An address of the other IP version on the interface that has the local address; not a link-local one. */
   localAddressOtherVersion?: Address
+  /** The interface's link-local address, if the other end is in one subnet with the local address. */
+  localLinkLocal?: Address
   /** Of a connection between link-local addresses: the local interface. */
   interface?: string
 }
