@@ -5,7 +5,15 @@ import { Prng } from '#core/lib/prng.ts'
 import { address, versionOf, type Address } from '#core/net/address.ts'
 import { Bgp, type ConnectionNumbers } from './bgp.ts'
 import type { InstanceConfig, OriginatedAttributes, OriginatedRoute, PeerConfig } from './config.ts'
-import type { BgpEvent, BgpInput, BgpOutput, ConnectionEnds, ConnectionId, PeerCommand } from './io.ts'
+import type {
+  BgpEvent,
+  BgpInput,
+  BgpOutput,
+  ConnectionEnds,
+  ConnectionId,
+  PeerCommand,
+  RoaPayload,
+} from './io.ts'
 import { families } from './family.ts'
 import type { Tap } from './tap.ts'
 import { prefix } from '#core/net/prefix.ts'
@@ -109,6 +117,11 @@ export class World {
 
   command(speaker: Speaker, peer: string, command: PeerCommand): void {
     this.#input(speaker, { kind: 'command', peer, command })
+  }
+
+  /** What validating caches tell it (RFC 6811 §2). */
+  origins(speaker: Speaker, added: RoaPayload[], removed: RoaPayload[] = []): void {
+    this.#input(speaker, { kind: 'origins', added, removed })
   }
 
   /** Its process ends without a word, as by SIGKILL: the kernel closes its connections, and nobody listens. */

@@ -42,6 +42,8 @@ import {
 import { familyCounts, noMessages, peerStatus } from './peer-status.ts'
 import { limitData, limitLevel, limitText } from './prefix-limits.ts'
 import { allArrived, beginRestart, cameUp, isOver, type Restarter } from './restarter.ts'
+import { Policies } from './policy/policies.ts'
+import { OriginValidation } from './policy/validation.ts'
 import { ribSession } from './rib-session.ts'
 import { withheldFrom } from './rib/explain.ts'
 import { queryPage, queryRoutes, type RouteQuery } from './rib/query.ts'
@@ -85,6 +87,8 @@ export class Bgp {
   readonly #numbers: ConnectionNumbers
   readonly #neighbours = new Map<string, Neighbour>()
   readonly #links = new Map<ConnectionId, Link>()
+  readonly #validation = new OriginValidation()
+  readonly #policies = new Policies(this.#validation.origins)
   #config: InstanceConfig | undefined
   #rib: Rib | undefined
   /** While routes are not passed on yet after a restart. */
@@ -124,12 +128,14 @@ export class Bgp {
     for (const neighbour of this.#neighbours.values())
       if (neighbourDeadline(neighbour) <= now) this.#tick(neighbour)
     this.#endDeferral()
+    if (this.#validation.run()) this.#originsChanged()
     this.#runRib()
     return this.#outputs
   }
 
   /** Time at which the next `tick` is due, unless another input comes before; `Infinity`: none. */
   nextDeadline(): number {
+    if (this.#validation.waiting) return this.#now
     let deadline = Math.min(this.#restarter?.until ?? Infinity, this.#rib?.nextRunAt() ?? Infinity)
     for (const neighbour of this.#neighbours.values())
       deadline = Math.min(deadline, neighbourDeadline(neighbour))
@@ -149,9 +155,8 @@ export class Bgp {
   /** Ordered by prefix, then peer. */
   routes(table: RouteTable, filter: RouteFilter = {}): RouteEntry[] {
     const query = this.#queryOf(filter)
-    return this.#rib === undefined || query === undefined
-      ? []
-      : queryRoutes(this.#rib, table, query, this.#names())
+    if (this.#rib === undefined || query === undefined) return []
+    return this.#withOrigins(queryRoutes(this.#rib, table, query, this.#names()))
   }
 
   /**
@@ -160,9 +165,9 @@ export class Bgp {
    */
   routePage(table: RouteTable, filter: RouteFilter, cursor: number, limit: number): RoutePage {
     const query = this.#queryOf(filter)
-    return this.#rib === undefined || query === undefined
-      ? { entries: [] }
-      : queryPage(this.#rib, table, query, this.#names(), cursor, limit)
+    if (this.#rib === undefined || query === undefined) return { entries: [] }
+    const page = queryPage(this.#rib, table, query, this.#names(), cursor, limit)
+    return { ...page, entries: this.#withOrigins(page.entries) }
   }
 
   /** Own routes and, with `exportLearned`, best paths that this established peer is meant to get and does not. */
@@ -181,6 +186,10 @@ export class Bgp {
     if (peer === undefined) return query
     const slot = this.#neighbours.get(peer)?.slot
     return slot === undefined ? undefined : { ...query, slot }
+  }
+
+  #withOrigins(entries: RouteEntry[]): RouteEntry[] {
+    return this.#validation.withStates(entries, ownOrigin(this.#config!))
   }
 
   #names(): Map<number, string> {
@@ -235,9 +244,16 @@ export class Bgp {
         return
       }
       case 'origins':
+        return this.#validation.feed(input.added, input.removed)
       case 'tick':
         return
     }
+  }
+
+  /** RFC 6811 §3: routes are judged again when what is known of their origins changes. */
+  #originsChanged(): void {
+    this.#rib?.originsChanged()
+    if (this.#config?.taps !== undefined) this.#tap({ kind: 'reevaluated' })
   }
 
   #sendQueue(neighbour: Neighbour, input: Extract<BgpInput, { kind: 'sendQueue' }>): void {
@@ -254,7 +270,7 @@ export class Bgp {
     if (old === undefined || this.#rib === undefined || isOtherSpeaker(old, config)) {
       for (const neighbour of this.#neighbours.values())
         this.#remove(neighbour, ceaseSubcode.otherConfigurationChange)
-      this.#rib = new Rib({ seed: this.#random.u32() })
+      this.#rib = new Rib({ seed: this.#random.u32(), ownAsn: ownOrigin(config) })
     }
     if (old !== undefined && config.taps !== undefined && rulesOf(old) !== rulesOf(config))
       this.#tap({ kind: 'reevaluated' })
@@ -263,6 +279,7 @@ export class Bgp {
     this.#rib.setDeferred(this.#restarter !== undefined)
     this.#rib.setComplete(config.routesComplete ?? true)
     this.#config = config
+    this.#policies.configure(config.policies ?? [])
     const wanted = new Map(config.peers.map((peer) => [peer.name, peer]))
     for (const neighbour of this.#neighbours.values()) {
       const range = rangeOf(neighbour, config)
@@ -307,7 +324,7 @@ export class Bgp {
     rib.setPolicy(known.slot, policyOf(peer))
     const { established } = known
     if (established !== undefined)
-      rib.changeSession(known.slot, ribSession(instance, peer, established.negotiated))
+      rib.changeSession(known.slot, ribSession(instance, peer, established.negotiated, this.#policies))
     const limits = JSON.stringify(old.prefixLimits) !== JSON.stringify(peer.prefixLimits)
     if (limits) {
       delete known.breach
@@ -601,7 +618,7 @@ export class Bgp {
     neighbour.nearLimit.clear()
     neighbour.sessionConfig = sessionConfigOf(this.#config!, config, true)
     for (const family of notKeptOn(stale, negotiated, this.#now)) this.#rib!.sweepStale(slot, family)
-    this.#rib!.sessionUp(slot, ribSession(this.#config!, config, negotiated))
+    this.#rib!.sessionUp(slot, ribSession(this.#config!, config, negotiated, this.#policies))
     if (this.#restarter !== undefined) cameUp(this.#restarter, config.name, negotiated)
     this.#event({ kind: 'sessionUp', peer: config.name })
     if (this.#config!.taps !== undefined) this.#tap({ kind: 'up', session: tappedSession(neighbour)! })
@@ -735,7 +752,12 @@ function* wholeMessages(bytes: Uint8Array): Generator<Uint8Array> {
 
 /** RFC 4271 §4.2: AS number and BGP identifier are in every OPEN, so every session must start anew. */
 function isOtherSpeaker(a: InstanceConfig, b: InstanceConfig): boolean {
-  return a.asn !== b.asn || a.routerId !== b.routerId
+  return a.asn !== b.asn || a.routerId !== b.routerId || a.confederation?.id !== b.confederation?.id
+}
+
+/** RFC 6811 §2: the origin of routes that have passed no other AS. */
+function ownOrigin({ asn, confederation }: InstanceConfig): number {
+  return confederation?.id ?? asn
 }
 
 function tooMany(reason: string): Refusal {

@@ -1,5 +1,7 @@
 /** What the RIB and its rules need to know of a session, from the configuration and both OPENs. */
 import type { InstanceConfig, PeerConfig } from './config.ts'
+import type { Policies } from './policy/policies.ts'
+import type { PolicyChain } from './policy/policy.ts'
 import type { ExportTarget } from './rib/export.ts'
 import type { ImportSource } from './rib/import.ts'
 import type { LearnedFrom, NeighbourKind } from './rib/path-source.ts'
@@ -11,6 +13,7 @@ export function ribSession(
   instance: InstanceConfig,
   peer: PeerConfig,
   negotiated: Negotiated,
+  policies: Policies,
 ): NeighbourSession {
   const from: LearnedFrom = {
     kind: neighbourKinds[negotiated.kind],
@@ -22,8 +25,8 @@ export function ribSession(
   if (peer.routeReflectorClient === true) from.client = true
   return {
     from,
-    source: importSource(instance, peer, from, negotiated),
-    target: exportTarget(instance, peer, from, negotiated),
+    source: withPolicy(importSource(instance, peer, from, negotiated), peer.importPolicy, policies),
+    target: withPolicy(exportTarget(instance, peer, from, negotiated), peer.exportPolicy, policies),
     families: negotiated.families,
     enhancedRouteRefresh: negotiated.enhancedRouteRefresh,
     fourOctetAsn: negotiated.fourOctetAsn,
@@ -32,6 +35,14 @@ export function ribSession(
       negotiated.addPathSend.map((family) => [family, peer.addPath?.[family]?.send ?? 1]),
     ),
   }
+}
+
+function withPolicy<T extends ImportSource | ExportTarget>(
+  rules: T,
+  chain: PolicyChain | undefined,
+  policies: Policies,
+): T {
+  return chain === undefined ? rules : { ...rules, policy: policies.chain(chain) }
 }
 
 const neighbourKinds = { ibgp: 'internal', confed: 'confed', ebgp: 'external' } as const satisfies Record<

@@ -83,7 +83,9 @@ async function replay(router: Router): Promise<{ up: boolean; routes: Map<string
     for (const list of Object.values(update.withdraw ?? {})) for (const { nlri } of list) routes.delete(nlri)
     for (const byNextHop of Object.values(update.announce ?? {}))
       for (const [nextHop, list] of Object.entries(byNextHop))
-        for (const { nlri } of list) routes.set(nlri, seenRoute(nextHop, update.attribute ?? {}))
+        // A pair of next hops (RFC 2545 §3) is told as two; the global one is meant.
+        if (!nextHop.startsWith('fe80:'))
+          for (const { nlri } of list) routes.set(nlri, seenRoute(nextHop, update.attribute ?? {}))
   }
   return { up, routes }
 }

@@ -95,9 +95,15 @@ export class AttributeStore {
   readonly #owners = new Map<Address, number>()
   readonly #transient: number[] = []
 
-  /** `seed`: any 32 bits, unknown to neighbours, so that they cannot aim at one slot. */
-  constructor(seed: number) {
+  readonly #ownAsn: number
+
+  /**
+   * `seed`: any 32 bits, unknown to neighbours, so that they cannot aim at one slot. `ownAsn`: the origin of paths that have
+   * passed no other AS (RFC 6811 §2).
+   */
+  constructor(seed: number, ownAsn = 0) {
     this.#seed = seed | 0
+    this.#ownAsn = ownAsn
   }
 
   /** Number of distinct sets. */
@@ -360,7 +366,7 @@ export class AttributeStore {
     this.localPref[id] = defaultLocalPref
     this.med[id] = 0
     this.neighbourAsn[id] = 0
-    this.originAsn[id] = 0
+    this.originAsn[id] = this.#ownAsn
     this.originatorId[id] = 0
     this.clusterListLength[id] = 0
     let flags = 0

@@ -30,6 +30,8 @@ import { UpdateGroup, type GroupRules, type GroupWorld, type Member } from './up
 export interface RibConfig {
   /** Any 32 bits, unknown to neighbours: the tables' hashes depend on it. */
   seed: number
+  /** The origin of paths that have passed no other AS (RFC 6811 §2); absent: none. */
+  ownAsn?: number
   /** Prefixes that a call of `run` looks at, about; absent: so many that it takes a few milliseconds. */
   sliceSize?: number
 }
@@ -141,9 +143,9 @@ export class Rib {
   /** Slots of members that are behind or owed an End-of-RIB, the next one first. */
   readonly #attended = new Set<number>()
 
-  constructor({ seed, sliceSize = defaultSliceSize }: RibConfig) {
+  constructor({ seed, ownAsn, sliceSize = defaultSliceSize }: RibConfig) {
     this.#sliceSize = sliceSize
-    this.store = new AttributeStore(seed)
+    this.store = new AttributeStore(seed, ownAsn)
     this.tables = {
       'ipv4/unicast': new RibTable(4, this.store, this.decision, seed),
       'ipv6/unicast': new RibTable(6, this.store, this.decision, seed),
