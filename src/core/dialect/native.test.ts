@@ -167,3 +167,24 @@ test('keeps the last valid annotation of a node', () => {
     [['InvalidAnnotation', 'n']],
   )
 })
+
+test('peers and groups that name what does not exist say so in the cluster, not only on a node', () => {
+  const set = nativeSet(
+    snapshotOf({
+      custom: [
+        nativeOf('BGPPeerGroup', 'g', { asn: 1, exportPolicies: ['nothing'] }),
+        nativeOf('BGPPeer', 'a', { address: '192.0.2.1', group: 'nobody' }),
+        nativeOf('BGPPeer', 'b', { address: '2001:db8::1', group: 'g', importPolicies: ['none'] }),
+      ],
+    }),
+    [],
+  )
+  assert.deepEqual(
+    set.problems.map(({ rule, object, field, other }) => [rule, object?.name, field, other?.name]),
+    [
+      ['UnknownName', 'a', 'spec.group', 'nobody'],
+      ['UnknownName', 'b', 'spec.importPolicies[0]', 'none'],
+      ['UnknownName', 'g', 'spec.exportPolicies[0]', 'nothing'],
+    ],
+  )
+})

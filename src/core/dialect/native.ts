@@ -17,7 +17,8 @@ import { parseSpec } from '#core/schema/validate.ts'
 import { compareAge } from './age.ts'
 import { ciliumResources, lastValidAnnotations } from './cilium/cilium.ts'
 import { gobgpResources, isGobgpFile } from './gobgp/gobgp.ts'
-import { emptyNativeSet, type Derived, type NativeSet } from './native-set.ts'
+import { emptyNativeSet, sourceOf, type Derived, type NativeSet } from './native-set.ts'
+import { withGroup } from './peer-group.ts'
 import { settlePools } from './pool-conflict.ts'
 
 /** The result depends on what is in the snapshot and not on its order. `dialects`: those to obey beside the native one. */
@@ -37,7 +38,11 @@ export function nativeSet(snapshot: Snapshot, dialects: readonly string[]): Nati
   for (const file of snapshot.custom.filter(isGobgpFile)) addResources(set, gobgpResources(file))
   set.pools = settlePools(set.pools)
   for (const { conflict } of set.pools) if (conflict !== undefined) set.problems.push(conflict)
-  set.problems.push(...unknownNames(set))
+  set.problems.push(...unknownNames(set), ...unknownPolicies(set))
+  for (const peer of set.peers) {
+    const { problem } = withGroup(set, peer)
+    if (problem !== undefined) set.problems.push(problem)
+  }
   for (const list of [set.pools, set.instances, set.peers, set.groups, set.advertisements, set.policies])
     list.sort(compareNames)
   set.problems = canonicalProblems(set.problems)
@@ -178,6 +183,31 @@ function unknownNames(set: NativeSet): Problem[] {
     }
   }
   return problems
+}
+
+/** Peers and groups that name a policy that does not exist: what it would be asked about is held back. */
+function unknownPolicies(set: NativeSet): Problem[] {
+  const known = new Set(set.policies.map(({ resource }) => resource.metadata.name))
+  const users: Derived<BGPPeer | BGPPeerGroup>[] = [...set.peers, ...set.groups]
+  return users.flatMap((user) => {
+    const { importPolicies = [], exportPolicies = [] } = user.resource.spec
+    const missing = (field: string, names: readonly string[], held: string) =>
+      names.flatMap((name, i) =>
+        known.has(name)
+          ? []
+          : {
+              rule: 'UnknownName',
+              message: `there is no valid RoutePolicy "${name}", so ${held}`,
+              hint: 'create it, or mend the name',
+              ...sourceOf(user, `spec.${field}[${i}]`),
+              other: { kind: 'RoutePolicy', name },
+            },
+      )
+    return [
+      ...missing('importPolicies', importPolicies, 'no route is used'),
+      ...missing('exportPolicies', exportPolicies, 'nothing is announced'),
+    ]
+  })
 }
 
 function compareNames(a: Derived<KubeObject>, b: Derived<KubeObject>): number {

@@ -3,6 +3,7 @@ import { unnumbered as unnumberedAddress, type ListenRange, type PeerConfig } fr
 import type { Family } from '#core/bgp/family.ts'
 import { compareSourceAge } from '#core/dialect/age.ts'
 import { reasonFrom, sourceOf, type Derived } from '#core/dialect/native-set.ts'
+import { withGroup } from '#core/dialect/peer-group.ts'
 import { compareText } from '#core/lib/order.ts'
 import type { Reason } from '#core/lib/reason.ts'
 import { address } from '#core/net/address.ts'
@@ -11,7 +12,6 @@ import type { BGPInstance } from '#core/schema/bgp-instance.ts'
 import type { BGPPeer } from '#core/schema/bgp-peer.ts'
 import { refOf, selectorMatches } from '#core/schema/object.ts'
 import { peerConfigOf } from './peer-config.ts'
-import { withGroup } from './peer-spec.ts'
 import type { PlanContext } from './plan-context.ts'
 import { policyChains } from './plan-policies.ts'
 
@@ -41,7 +41,6 @@ export function planPeers(
     if (spec.instances !== undefined && !spec.instances.includes(instanceName)) continue
     if (!selectorMatches(spec.nodeSelector ?? {}, context.node.metadata.labels ?? {})) continue
     const { derived, problem } = withGroup(context.set, alone)
-    if (problem !== undefined) context.problems.push({ ...problem, nodes: [context.node.metadata.name] })
     for (const place of placesOf(derived)) {
       const older = taken.get(place.key)
       if (older !== undefined) {
@@ -58,8 +57,7 @@ export function planPeers(
       }
       taken.set(place.key, derived)
       const why = [reasonFrom(derived, place.path, ...placeReason(place))]
-      const { chains, problems } = policyChains(context.set, derived, why)
-      context.problems.push(...problems.map((each) => ({ ...each, nodes: [context.node.metadata.name] })))
+      const chains = policyChains(context.set, derived, why)
       const settings = {
         ...peerConfigOf(context, derived, asn, why),
         ...chains,

@@ -87,8 +87,8 @@ test('only policies that a neighbour names reach the speaker, of a group and of 
 })
 
 for (const [field, says] of [
-  ['importPolicies', /no route from it is used/],
-  ['exportPolicies', /nothing is announced to it/],
+  ['importPolicies', /no route is used/],
+  ['exportPolicies', /nothing is announced/],
 ] as const) {
   test(`a policy in ${field} that does not exist holds routes back, and the problem names both`, () => {
     const made = planOf(peer({ [field]: ['a', 'absent'] }), policy('a', acceptAll))

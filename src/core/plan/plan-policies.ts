@@ -36,44 +36,33 @@ export function policyChains(
   set: NativeSet,
   derived: Derived<BGPPeer>,
   reasons: Reason[],
-): { chains: { importPolicy?: PolicyChain; exportPolicy?: PolicyChain }; problems: Problem[] } {
+): { importPolicy?: PolicyChain; exportPolicy?: PolicyChain } {
   const { importPolicies, importDefault, exportPolicies, exportDefault } = derived.resource.spec
-  const problems: Problem[] = []
   const chainOf = (
-    direction: 'import' | 'export',
+    [field, rule, what]: readonly [string, string, string],
     names: readonly string[] = [],
     otherwise: PolicyChain['otherwise'] = names.length > 0 ? 'reject' : 'accept',
   ): PolicyChain | undefined => {
     if (names.length === 0) return otherwise === 'accept' ? undefined : { policies: [], otherwise }
-    const path = `spec.${direction}Policies`
-    const message = `its ${direction === 'import' ? 'routes' : 'announcements'} are asked of ${names.join(', ')}`
-    reasons.push(
-      reasonFrom(derived, path, direction === 'import' ? 'ImportPolicies' : 'ExportPolicies', message),
-    )
-    for (const [i, name] of names.entries()) {
-      if (isKnown(set, name)) continue
-      const held = direction === 'import' ? 'no route from it is used' : 'nothing is announced to it'
-      problems.push({
-        rule: 'UnknownName',
-        message: `there is no valid RoutePolicy "${name}", so ${held}`,
-        hint: 'create it, or mend the name',
-        ...sourceOf(derived, `${path}[${i}]`),
-        other: { kind: 'RoutePolicy', name },
-      })
-    }
+    reasons.push(reasonFrom(derived, field, rule, `its ${what} are asked of ${names.join(', ')}`))
     const missing = names.find((name) => !isKnown(set, name))
     return missing === undefined
       ? { policies: [...names], otherwise }
       : { policies: [missing], otherwise: 'reject' }
   }
-  const importPolicy = chainOf('import', importPolicies, importDefault)
-  const exportPolicy = chainOf('export', exportPolicies, exportDefault)
+  const importPolicy = chainOf(
+    ['spec.importPolicies', 'ImportPolicies', 'routes'],
+    importPolicies,
+    importDefault,
+  )
+  const exportPolicy = chainOf(
+    ['spec.exportPolicies', 'ExportPolicies', 'announcements'],
+    exportPolicies,
+    exportDefault,
+  )
   return {
-    chains: {
-      ...(importPolicy !== undefined && { importPolicy }),
-      ...(exportPolicy !== undefined && { exportPolicy }),
-    },
-    problems,
+    ...(importPolicy !== undefined && { importPolicy }),
+    ...(exportPolicy !== undefined && { exportPolicy }),
   }
 }
 

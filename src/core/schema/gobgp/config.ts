@@ -96,7 +96,8 @@ export const gobgpFamilies = [
 const ownFamily = z
   .strictObject({
     'prefix-limit': prefixLimit,
-    'send-default-route': unsupported('no default route is made'),
+    config: z.strictObject({ 'send-default-route': unsupported('no default route is made') }).optional(),
+    ...state,
   })
   .optional()
 const otherFamily = unsupported('only IPv4 and IPv6 unicast are spoken')
@@ -215,10 +216,6 @@ const globalSchema = z.strictObject({
     port: numberField(-1, 65535).optional(),
     'local-address-list': z.array(addressField).optional(),
   }),
-  'mpls-label-range': unsupported('labels are not spoken'),
-  'mpls-label-range-size': unsupported('labels are not spoken'),
-  'listen-config': unsupported('GoBGP has moved it to global.config'),
-  collector: unsupported('there is no collector'),
   'route-selection-options': part({
     'always-compare-med': booleanField.optional(),
     'ignore-as-path-length': unsupported('the length of the AS path always counts'),
@@ -238,7 +235,6 @@ const globalSchema = z.strictObject({
   'graceful-restart': withoutEffect('GoBGP too goes by what is said for each neighbour'),
   'afi-safis': z.array(afiSafi).optional(),
   'apply-policy': applyPolicy,
-  zebra: unsupported(noForwarding),
   ...state,
 })
 
@@ -294,7 +290,6 @@ export const gobgpConfigSchema = z.strictObject({
   zebra: unsupported(noForwarding),
   collector: unsupported('there is no collector'),
   vrfs: unsupported('there is one routing table'),
-  netlink: unsupported(noForwarding),
 })
 
 export type GobgpConfig = z.output<typeof gobgpConfigSchema>

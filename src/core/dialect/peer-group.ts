@@ -1,5 +1,5 @@
 /** What a peer says together with its group: the peer's own fields count alone, those that it leaves out are the group's. */
-import { sourceOf, type Derived, type DerivedPeer, type NativeSet } from '#core/dialect/native-set.ts'
+import { sourceOf, type Derived, type DerivedPeer, type NativeSet } from './native-set.ts'
 import type { Problem } from '#core/lib/reason.ts'
 import type { BGPPeerGroup } from '#core/schema/bgp-peer-group.ts'
 import type { BGPPeer } from '#core/schema/bgp-peer.ts'
