@@ -5,7 +5,9 @@ import type { RouteEntry } from '#core/bgp/io.ts'
 import type { Prefix } from '#core/net/prefix.ts'
 import type { SimulatedBgp } from './bgp-host.ts'
 import {
+  bestOf,
   choose,
+  neighbourOf,
   sessionBetween,
   showPath,
   solve,
@@ -32,18 +34,14 @@ export function checkFabric(running: ReadonlyMap<string, SimulatedBgp>, oracle: 
   }
   checkBothEnds(faults, running, oracle)
   if (faults.length > 0) return { faults, outcome: 'oracle' }
-  const seen: Solution = new Map([...running].map(([name, bgp]) => [name, chosen(bgp, expected.get(name)!)]))
-  const differences = [...running.keys()].flatMap((name) =>
-    differ(name, seen.get(name)!, expected.get(name)!),
-  )
+  const seen: Solution = new Map([...running].map(([name, bgp]) => [name, pathsOf(name, bgp, oracle)]))
+  const differences = [...running.keys()].flatMap((name) => differ(name, seen, expected.get(name)!))
   if (differences.length === 0) return { faults, outcome: 'oracle' }
   // A fabric may have several stable states. Then each choice must be right by what the neighbours chose.
-  const unstable = [...running.keys()].flatMap((name) =>
-    differ(name, seen.get(name)!, choose(oracle, seen, name)),
-  )
-  return unstable.length === 0 && severalStates(oracle)
+  const wrong = [...running.keys()].flatMap((name) => differ(name, seen, choose(oracle, seen, name)))
+  return wrong.length === 0 && severalStates(oracle)
     ? { faults, outcome: 'other' }
-    : { faults: differences, outcome: 'oracle' }
+    : { faults: wrong.length === 0 ? differences : wrong, outcome: 'oracle' }
 }
 
 function checkSessions(faults: string[], name: string, bgp: SimulatedBgp, oracle: OracleFabric): void {
@@ -110,39 +108,38 @@ function onTheWire({ prefix, attributes }: RouteEntry): string {
   return `${prefix} ${JSON.stringify(Object.entries(sent).sort(([a], [b]) => (a < b ? -1 : 1)))}`
 }
 
-/** The loc-rib in the words of the oracle: the best path alone, and the others as the oracle has them. */
-function chosen(
-  bgp: SimulatedBgp,
-  expected: ReadonlyMap<Prefix, readonly OraclePath[]>,
-): Map<Prefix, OraclePath[]> {
+/** What a speaker may use, in the words of the oracle: the best path of each prefix first. */
+function pathsOf(name: string, bgp: SimulatedBgp, oracle: OracleFabric): Map<Prefix, OraclePath[]> {
   const paths = new Map<Prefix, OraclePath[]>()
-  for (const entry of bgp.routes('locRib')) {
-    const { prefix, best, peer, attributes } = entry
-    if (!best) continue
-    const same = expected.get(prefix)?.find(({ from }) => from?.name === peer)
-    const path: OraclePath = {
-      prefix,
-      origin: attributes.origin,
-      asPath: hops(attributes.asPath),
-      nextHop: attributes.nextHop,
-      communities: attributes.communities ?? [],
-      clusters: attributes.clusterList ?? [],
-    }
-    if (attributes.med !== undefined) path.med = attributes.med
-    if (attributes.localPref !== undefined) path.localPref = attributes.localPref
-    if (attributes.originatorId !== undefined) path.originator = attributes.originatorId
-    if (peer !== undefined)
-      path.from = same?.from ?? {
-        name: peer,
-        kind: 'external',
-        client: false,
-        asn: 0,
-        routerId: attributes.nextHop,
-        address: attributes.nextHop,
-      }
-    paths.set(prefix, [path])
+  const best = bgp.routes('locRib').filter((entry) => entry.best)
+  for (const entry of best) paths.set(entry.prefix, [pathOf(name, entry, oracle)])
+  const usable = bgp
+    .peers()
+    .flatMap(({ peer }) => bgp.routes('adjRibIn', { peer }).filter(({ rejected }) => rejected === undefined))
+  for (const entry of usable) {
+    const path = pathOf(name, entry, oracle)
+    const list = paths.get(entry.prefix) ?? []
+    if (list[0] === undefined || showPath(list[0]) !== showPath(path))
+      paths.set(entry.prefix, [...list, path])
   }
   return paths
+}
+
+function pathOf(name: string, { prefix, peer, attributes }: RouteEntry, oracle: OracleFabric): OraclePath {
+  const path: OraclePath = {
+    prefix,
+    origin: attributes.origin,
+    asPath: hops(attributes.asPath),
+    nextHop: attributes.nextHop,
+    communities: attributes.communities ?? [],
+    clusters: attributes.clusterList ?? [],
+  }
+  if (attributes.med !== undefined) path.med = attributes.med
+  if (attributes.localPref !== undefined) path.localPref = attributes.localPref
+  if (attributes.originatorId !== undefined) path.originator = attributes.originatorId
+  const session = peer === undefined ? undefined : sessionBetween(oracle, peer, name)
+  if (session !== undefined) path.from = neighbourOf(session)
+  return path
 }
 
 function hops(path: readonly AsPathSegment[]): string[] {
@@ -153,16 +150,17 @@ function hops(path: readonly AsPathSegment[]): string[] {
 
 function differ(
   name: string,
-  seen: ReadonlyMap<Prefix, readonly OraclePath[]>,
+  seen: Solution,
   expected: ReadonlyMap<Prefix, readonly OraclePath[]>,
 ): string[] {
   const faults: string[] = []
-  for (const prefix of new Set([...seen.keys(), ...expected.keys()])) {
-    const [is, should] = [seen, expected].map((paths) => {
-      const best = paths.get(prefix)?.[0]
-      return best === undefined ? 'nothing' : showPath(best)
-    })
-    if (is !== should) faults.push(`${name} has ${is} instead of ${should}`)
+  const own = seen.get(name)!
+  for (const prefix of new Set([...own.keys(), ...expected.keys()])) {
+    const is = own.get(prefix)?.[0]
+    const right = bestOf(expected.get(prefix) ?? [])
+    const text = is === undefined ? 'nothing' : showPath(is)
+    const texts = right.length === 0 ? ['nothing'] : right.map(showPath)
+    if (!texts.includes(text)) faults.push(`${name} has ${text} instead of ${texts.join(' or ')}`)
   }
   return faults
 }

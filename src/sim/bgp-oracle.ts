@@ -122,10 +122,7 @@ export function sessionBetween(
 }
 
 /** Every path that the sender tells, as it tells it. */
-export function told(
-  session: OracleSession,
-  paths: ReadonlyMap<Prefix, readonly OraclePath[]>,
-): OraclePath[] {
+function told(session: OracleSession, paths: ReadonlyMap<Prefix, readonly OraclePath[]>): OraclePath[] {
   const { toPeer, fromPeer, families } = session
   return [...paths].flatMap(([prefix, list]) => {
     const family = familyOfPrefix(prefix)
@@ -203,7 +200,8 @@ function takeIn({ receiver, fromPeer }: OracleSession, path: OraclePath): Oracle
   return path
 }
 
-function neighbourOf({ sender, toPeer, fromPeer, kind }: OracleSession): OracleNeighbour {
+/** The sender as its receiver sees it. */
+export function neighbourOf({ sender, toPeer, fromPeer, kind }: OracleSession): OracleNeighbour {
   const { config, addresses } = sender
   return {
     name: config.name,
@@ -231,16 +229,18 @@ function ownPath(
 function inOrder(paths: readonly OraclePath[]): OraclePath[] {
   const order: OraclePath[] = []
   for (let left = [...paths]; left.length > 0;) {
-    const next = bestOf(left)
+    const next = bestOf(left)[0]!
     order.push(next)
     left = left.filter((path) => path !== next)
   }
   return order
 }
 
-function bestOf(paths: readonly OraclePath[]): OraclePath {
+/** Several where no rule tells them apart: only of one neighbour that tells several paths (RFC 7911). */
+export function bestOf(paths: readonly OraclePath[]): OraclePath[] {
+  if (paths.length === 0) return []
   const own = paths.find(({ from }) => from === undefined)
-  if (own !== undefined) return own
+  if (own !== undefined) return [own]
   let left = [...paths]
   const keep = (measure: (path: OraclePath) => number) => {
     const least = Math.min(...left.map(measure))
@@ -265,7 +265,7 @@ function bestOf(paths: readonly OraclePath[]): OraclePath {
   keepLeastAddress(({ from, originator }) => originator ?? from!.routerId)
   keep(({ clusters }) => clusters.length)
   keepLeastAddress(({ from }) => from!.address)
-  return left[0]!
+  return left
 
   function keepLeastAddress(measure: (path: OraclePath) => Address): void {
     const least = left.map(measure).reduce((a, b) => (compareAddresses(a, b) <= 0 ? a : b))

@@ -106,11 +106,21 @@ class FuzzedSpeaker {
       extendedNextHop: [],
       other: [],
     }
+    const addPath = families.map((family) => ({ family, receive: false, send: true }))
     this.attackers = [
       attacker('external', 2, 65002, four),
       attacker('two octets', 3, 65003, { ...four, fourOctetAsn: false }),
       attacker('internal', 4, localAsn, four),
       attacker('IPv6 alone', 5, 65005, { ...four, families: ['ipv6/unicast'] }),
+      attacker(
+        'several paths',
+        6,
+        65006,
+        { ...four, addPath },
+        {
+          addPath: { 'ipv4/unicast': { receive: true, send: 0 }, 'ipv6/unicast': { receive: true, send: 0 } },
+        },
+      ),
     ]
     this.#witness = attacker('witness', 9, 65009, four)
     this.#give({
