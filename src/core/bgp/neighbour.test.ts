@@ -235,6 +235,23 @@ for (const version of [4, 6] as const) {
   })
 }
 
+test('another member of the confederation resets only sessions with it', () => {
+  const { a, b } = pair()
+  const [before, after] = [[65003], [65003, 65002]].map((members) => ({
+    ...a.config,
+    confederation: { id: 100, members },
+  })) as [InstanceConfig, InstanceConfig]
+  for (const [asn, expected] of [
+    [65001, false],
+    [65002, true],
+    [65003, false],
+    [65004, false],
+  ] as const) {
+    const peer = peerOf(b, 4, { asn })
+    assert.equal(mustRestart([before, peer], [after, peer]), expected, `AS ${asn}`)
+  }
+})
+
 test('a change of password resets its own session alone', () => {
   const { world, a, b } = pair()
   const c = world.speaker('c', 65003, { 4: '192.0.2.3' })

@@ -214,10 +214,9 @@ const restarts: Record<keyof PeerConfig, boolean> = {
 /** Equal for configurations that make the same OPEN over the same connection. */
 function restartKey(instance: InstanceConfig, peer: PeerConfig): string {
   const fields = Object.keys(restarts) as (keyof PeerConfig)[]
-  const { members = [] } = instance.confederation ?? {}
   return JSON.stringify([
+    // Whether it is inside a confederation shows in this, too.
     ownAsnFor(instance, peer),
-    members,
     // RFC 4271 §4.2: in the OPEN. The other timers are this side's alone.
     peer.timers.holdTimeSeconds,
     fields.filter((field) => restarts[field]).map((field) => [field, peer[field]]),
