@@ -238,7 +238,7 @@ export interface RouteFilter {
   /** As in {@link PathAttributes}. */
   community?: number | undefined
   largeCommunity?: LargeCommunity | undefined
-  /** Regular expression over the AS path as text: AS numbers and blanks between. One that is none matches nothing. */
+  /** Regular expression as in policies: over the AS path as tables show it, `_` a border. One that is none matches nothing. */
   asPath?: string | undefined
 }
 

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { address } from '#core/net/address.ts'
 import type { PathAttributes } from '../attributes.ts'
 import type { Family } from '../family.ts'
-import { exportPath, type ExportTarget } from './export.ts'
+import { exportOutcome, type ExportTarget } from './export.ts'
 import type { NeighbourKind } from './path-source.ts'
 
 const v4 = address('192.0.2.1')
@@ -223,15 +223,11 @@ const cases: Case[] = [
 
 for (const { name, target, family = 'ipv4/unicast', source, attributes, expect } of cases) {
   test(`sends or withholds: ${name}`, () => {
-    const verdict = exportPath(
-      target,
-      family,
-      source === 'own' ? { kind: source } : { ...peer, kind: source },
-      attributes,
-    )
+    const from = source === 'own' ? { kind: source } : { ...peer, kind: source }
+    const outcome = exportOutcome(target, family, from, attributes)
     if (expect instanceof RegExp) {
-      assert.equal(verdict.kind, 'withhold')
-      assert.match(verdict.kind === 'withhold' ? verdict.reason : '', expect)
-    } else assert.deepEqual(verdict.kind === 'send' ? verdict.attributes : verdict, expect)
+      assert.equal(outcome.kind, 'reject')
+      assert.match(outcome.kind === 'reject' ? outcome.reason : '', expect)
+    } else assert.deepEqual(outcome.kind === 'accept' ? outcome.attributes : outcome, expect)
   })
 }

@@ -3,7 +3,6 @@
  * withheld. Pure and per (kind of neighbour, kind of source, attribute set): the RIB asks once for all prefixes of a set. First
  * come the rules that withhold (`distribution.ts`), then policies, then the rewriting that the protocol asks for.
  */
-import { assert } from '#core/lib/assert.ts'
 import type { Address } from '#core/net/address.ts'
 import {
   isTransitiveCommunity,
@@ -16,7 +15,6 @@ import type { Family } from '../family.ts'
 import type { Accepted, CompiledChain } from '../policy/chain.ts'
 import type { Outcome } from '../policy/outcome.ts'
 import { asTrans } from '../wire/attribute-codes.ts'
-import type { NextHop } from '../wire/message.ts'
 import { defaultLocalPref } from './attribute-store.ts'
 import { barredBy } from './distribution.ts'
 import { chooseNextHop } from './next-hop.ts'
@@ -81,7 +79,7 @@ export function targetKey({ policy, ...target }: ExportTarget): string {
   ])
 }
 
-/** @public Equal for sources whose paths become the same for this target (and all of equal {@link targetKey}). */
+/** Equal for sources whose paths become the same for this target (and all of equal {@link targetKey}). */
 export function pathSourceKey(target: ExportTarget, source: PathSource): string {
   if (source.kind === 'own') return 'own'
   const { kind, client, routerId, name } = source
@@ -92,26 +90,6 @@ export function pathSourceKey(target: ExportTarget, source: PathSource): string 
     reflects ? routerId : '',
     target.policy?.readsSource === true ? name : '',
   ])
-}
-
-export type ExportVerdict =
-  | { kind: 'send'; attributes: PathAttributes; nextHop: NextHop }
-  | { kind: 'withhold'; reason: string }
-
-/** {@link exportOutcome} for a target without a policy that looks at prefixes: then there is never a choice. */
-export function exportPath(
-  target: ExportTarget,
-  family: Family,
-  source: PathSource,
-  attributes: PathAttributes,
-): ExportVerdict {
-  const outcome = exportOutcome(target, family, source, attributes)
-  assert(outcome.kind !== 'choice', 'no policy looks at prefixes')
-  if (outcome.kind === 'reject') return { kind: 'withhold', reason: outcome.reason }
-  const nextHop: NextHop = { global: outcome.attributes.nextHop }
-  if (outcome.attributes.linkLocalNextHop !== undefined)
-    nextHop.linkLocal = outcome.attributes.linkLocalNextHop
-  return { kind: 'send', attributes: outcome.attributes, nextHop }
 }
 
 /** `attributes`: of a path as the RIB has it; they are not changed. */

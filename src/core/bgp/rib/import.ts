@@ -42,7 +42,7 @@ export interface ImportSource {
   policy?: CompiledChain
 }
 
-/** @public Equal for sources whose outcomes are equal, whatever the family and the attributes. */
+/** Equal for sources whose outcomes are equal, whatever the family and the attributes. */
 export function sourceKey({ from, policy, ...source }: ImportSource): string {
   const { kind, asn } = from
   const { localAsn, confederation, localAs, allowOwnAs, localRouterId, clusterId, role } = source
@@ -56,7 +56,7 @@ export function sourceKey({ from, policy, ...source }: ImportSource): string {
   ])
 }
 
-/** @public `attributes`: as received; they are not changed. */
+/** `attributes`: as received; they are not changed. */
 export function importOutcome(source: ImportSource, family: Family, attributes: PathAttributes): Outcome {
   const barred = loopReason(source, attributes) ?? untrustedReason(source, attributes)
   if (barred !== undefined) return { kind: 'reject', reason: barred }

@@ -5,6 +5,7 @@
 import { compareText } from '#core/lib/order.ts'
 import { largeCommunityText } from '#core/net/community.ts'
 import type { AsPathSegment, PathAttributes } from '../attributes.ts'
+import { compileAsPathSet } from '../policy/as-path-set.ts'
 import { families, familyOfPrefix, type Family } from '../family.ts'
 import type { DecisionStep, RouteEntry, RouteFilter, RoutePage, RouteTable } from '../io.ts'
 import { encodePrefix } from '../wire/nlri.ts'
@@ -258,14 +259,14 @@ function setFilter(
   attributesOf: (set: number) => PathAttributes,
 ): (set: number) => boolean {
   if (community === undefined && largeCommunity === undefined && asPath === undefined) return () => true
-  const path = asPath === undefined ? undefined : pathPattern(asPath)
+  const path = asPath === undefined ? undefined : pathTest(asPath)
   const large = largeCommunity === undefined ? undefined : largeCommunityText(largeCommunity)
   const known = new Map<number, boolean>()
   const judge = (attributes: PathAttributes) => {
     if (community !== undefined && attributes.communities?.includes(community) !== true) return false
     const larges = attributes.largeCommunities ?? []
     if (large !== undefined && !larges.some((each) => largeCommunityText(each) === large)) return false
-    return path === undefined || (path !== 'none' && path.test(asPathText(attributes.asPath)))
+    return path === undefined || path(attributes.asPath)
   }
   return (set) => {
     let fits = known.get(set)
@@ -274,14 +275,10 @@ function setFilter(
   }
 }
 
-function pathPattern(source: string): RegExp | 'none' {
-  try {
-    return new RegExp(source)
-  } catch {
-    return 'none'
-  }
-}
-
-function asPathText(path: readonly AsPathSegment[]): string {
-  return path.flatMap(({ asns }) => asns).join(' ')
+function pathTest(source: string): (path: readonly AsPathSegment[]) => boolean {
+  let usable = true
+  const set = compileAsPathSet([{ kind: 'regex', source }], () => {
+    usable = false
+  })
+  return (path) => usable && set('any', path, 0)
 }
