@@ -261,6 +261,26 @@ test('routes are printed as they come, in every format', async () => {
   }
 })
 
+test('routes that are not too many are in order, more are printed as they come', async () => {
+  const prefixes = ['2001:db8::/32', '10.2.0.0/16', '10.1.0.0/16', '10.1.0.0/24']
+  for (const { copies, expected } of [
+    { copies: 1, expected: ['10.1.0.0/16', '10.1.0.0/24', '10.2.0.0/16', '2001:db8::/32'] },
+    { copies: 1300, expected: prefixes },
+  ]) {
+    const items = prefixes.flatMap((prefix) => Array.from({ length: copies }, () => ({ ...route, prefix })))
+    const dir = mkdtempSync(join(tmpdir(), 'herald-cli-'))
+    const api = await serveApi({ ...backend, routes: () => [{ items, warnings: [] }] }, join(dir, 'api.sock'))
+    try {
+      const { out } = await run(['get', 'routes', '-o', 'json'], api.url)
+      const seen = (JSON.parse(out) as RouteRow[]).map(({ prefix }) => prefix)
+      assert.deepEqual([...new Set(seen)], expected)
+    } finally {
+      await api.close()
+      rmSync(dir, { recursive: true })
+    }
+  }
+})
+
 for (const { args, query } of [
   { args: ['received', 'ipv6'], query: { view: 'received', family: 'ipv6/unicast' } },
   { args: ['--table', 'adj-rib-in-post'], query: { view: 'accepted' } },

@@ -13,10 +13,13 @@ import {
   type List,
   type PeerRow,
   type RouteQuery,
+  type RouteRow,
   type RpkiRow,
   type ServiceRow,
   type StationRow,
 } from '#api/contract/contract.ts'
+import { compareText } from '#core/lib/order.ts'
+import { comparePrefixes, type Prefix } from '#core/net/prefix.ts'
 import { exitCodes, Failure } from './failure.ts'
 import { peerDetail } from './peer-detail.ts'
 import type { Terminal } from './terminal.ts'
@@ -62,7 +65,10 @@ export function getPeer(
   )
 }
 
-/** Prints routes as they come, since there may be a million. */
+/** So many rows are put in order; more are printed as they come. */
+const sortedMax = 5000
+
+/** Prints routes as they come if they are many, since there may be a million. */
 export async function getRoutes(options: GetOptions, query: RouteQuery, terminal: Terminal): Promise<void> {
   const checked = routeQuerySchema.safeParse(query)
   if (!checked.success)
@@ -79,19 +85,29 @@ export async function getRoutes(options: GetOptions, query: RouteQuery, terminal
   const table = routesTable(query.view, terminal.now(), options.output === 'wide')
   const warnings: string[] = []
   let count = 0
-  for await (const page of streamRows(options.server, path, routeRowSchema)) {
-    if (!page.ok) throw failureOf(page.error)
-    const { items } = page.value
-    warnings.push(...page.value.warnings)
-    if (items.length === 0) continue
+  const print = (items: RouteRow[]) => {
+    if (items.length === 0) return
     if (options.output === 'json') {
       const texts = items.map((row) => JSON.stringify(row, null, 2).replaceAll(/^/gm, '  '))
       terminal.out(`${count === 0 ? '[\n' : ',\n'}${texts.join(',\n')}`)
     } else if (options.output === 'yaml') terminal.out(stringify(items).trimEnd())
     else terminal.out(table(items))
     count += items.length
+  }
+  let first: RouteRow[] | undefined = []
+  for await (const page of streamRows(options.server, path, routeRowSchema)) {
+    if (!page.ok) throw failureOf(page.error)
+    warnings.push(...page.value.warnings)
+    if (first === undefined) print(page.value.items)
+    else {
+      first.push(...page.value.items)
+      if (first.length <= sortedMax) continue
+      print(first)
+      first = undefined
+    }
     if (terminal.signal.aborted) return
   }
+  print((first ?? []).toSorted(byPlace))
   if (options.output === 'json') terminal.out(count === 0 ? '[]' : ']')
   else if (options.output === 'yaml' && count === 0) terminal.out('[]')
   else if (count === 0) terminal.err('Nothing found.')
@@ -178,6 +194,17 @@ async function show<T extends z.ZodType>(
   if (!terminal.signal.aborted) {
     throw new Failure(`${options.server} ended the watch`, { code: exitCodes.unreachable })
   }
+}
+
+/** By node and speaker, then by prefix and peer. */
+function byPlace(a: RouteRow, b: RouteRow): number {
+  return (
+    compareText(a.node, b.node) ||
+    a.localAsn - b.localAsn ||
+    comparePrefixes(a.prefix as Prefix, b.prefix as Prefix) ||
+    compareText(a.peer ?? '', b.peer ?? '') ||
+    (a.pathId ?? 0) - (b.pathId ?? 0)
+  )
 }
 
 /** An answer that was none, as the end of a command. */
