@@ -77,6 +77,55 @@ describe("a router that runs from GoBGP's configuration", { skip }, () => {
     })
   })
 
+  test('lets a policy in the file decide without a session being reset', async () => {
+    const before = await established('192.168.57.101')
+    writeFileSync(
+      file,
+      `${guide.replace('router-id: 172.1.0.2', 'router-id: 172.1.0.2\n  apply-policy: {config: {import-policy-list: [deny]}}')}
+defined-sets:
+  prefix-sets:
+    - prefix-set-name: pods
+      prefix-list: [{ip-prefix: 10.233.0.0/16, masklength-range: 16..32}]
+policy-definitions:
+  - name: deny
+    statements:
+      - name: pods
+        conditions: {match-prefix-set: {prefix-set: pods}}
+        actions: {route-disposition: reject-route}
+`,
+    )
+    const rows = await established('192.168.57.101', '192.168.20.55')
+    assert.equal(rows.get('192.168.57.101')?.since, before.get('192.168.57.101')?.since)
+    await eventually('the route is not used', async () => {
+      const seen = await lab.routers.get('loxilb')!.ask('routes', 'received', 'ipv4')
+      assert.match(seen, /10\.233\.71\.0\/26 .*pods/)
+    })
+  })
+
+  test('lets a policy in the file change what goes out', async () => {
+    const before = await established('192.168.57.101')
+    writeFileSync(
+      file,
+      `${guide.replace('router-id: 172.1.0.2', 'router-id: 172.1.0.2\n  apply-policy: {config: {export-policy-list: [mark]}}')}
+policy-definitions:
+  - name: mark
+    statements:
+      - conditions: {bgp-conditions: {route-type: external}}
+        actions:
+          bgp-actions:
+            set-med: 42
+            set-as-path-prepend: {as: last-as, repeat-n: 2}
+            set-community: {options: add, set-community-method: {communities-list: ['65002:7']}}
+`,
+    )
+    await eventually('GoBGP has the route as the policy makes it', async () => {
+      const rib = await lab.routers.get('outside')!.ask('global', 'rib')
+      assert.match(rib, /10\.233\.71\.0\/26 +192\.168\.20\.4 +65002 64512 64512 64512 .*Med: 42.*65002:7/)
+    })
+    const rows = await established('192.168.57.101', '192.168.20.55')
+    assert.equal(rows.get('192.168.57.101')?.since, before.get('192.168.57.101')?.since)
+  })
+
   test('goes on with what it had when the file is not valid, and recovers', async () => {
     writeFileSync(file, guide)
     const before = await established('192.168.57.101', '192.168.20.55')
