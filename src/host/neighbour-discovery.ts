@@ -6,13 +6,14 @@ import {
   routerAdvertisement,
   routerSolicitation,
 } from '#core/net/router-message.ts'
+import { messageOf } from '#core/lib/error.ts'
 import { isLinkLocal, type Address } from '#core/net/address.ts'
 import type { DiscoveryHandlers, NeighbourDiscovery } from '#core/net/neighbour-discovery.ts'
-import { libc } from './libc.ts'
+import { SystemError, libc } from './libc.ts'
 import { routerMessageFilter } from './packet-filter.ts'
 import { openPacketSocket, type PacketSocket } from './packet-socket.ts'
 import { joinGroup, openRouterSocket, sendRouterMessage } from './socket-linux.ts'
-import { Refusal, explain } from './tcp-errors.ts'
+import { Refusal } from './tcp-errors.ts'
 
 /** Between advertisements, ms: a neighbour that starts finds this one within it even if its solicitation is lost. */
 const advertiseMs = 10_000
@@ -61,7 +62,7 @@ class Watch {
         { packet: (packet) => this.#received(packet), ended: (reason) => this.#fail(reason) },
       )
     } catch (error) {
-      return this.#fail(explain(error, `router advertisements on ${this.#interface}`))
+      return this.#fail(this.#explain(error))
     }
     this.#solicitations = 0
     this.#advertise()
@@ -96,8 +97,16 @@ class Watch {
     try {
       sendRouterMessage(this.#raw, to, libc().ifNameToIndex(this.#interface), message)
     } catch (error) {
-      this.#fail(explain(error, `router advertisements on ${this.#interface}`))
+      this.#fail(this.#explain(error))
     }
+  }
+
+  #explain(error: unknown): string {
+    if (!(error instanceof SystemError)) return messageOf(error)
+    const what = `router advertisements on ${this.#interface}`
+    return error.code === 'EPERM' || error.code === 'EACCES'
+      ? `no permission for ${what}: they need root or CAP_NET_RAW`
+      : `${what} do not work: ${error.message}`
   }
 
   #fail(reason: string): void {

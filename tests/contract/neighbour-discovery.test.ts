@@ -87,3 +87,21 @@ it('says when there is no such interface, and goes on when there is', { skip }, 
     north.close()
   }
 })
+
+it('goes on when a link comes back', { skip }, async () => {
+  const west = watch('west')
+  const east = watch('east')
+  const ip = (...args: string[]) => execFileSync('ip', args)
+  try {
+    await until(() => west.addresses.length > 0, 'the neighbour')
+    ip('link', 'set', 'west', 'down')
+    await until(() => west.failures.length > 0, 'the loss')
+    ip('link', 'set', 'west', 'up')
+    ip('addr', 'add', 'fe80::a/64', 'dev', 'west', 'nodad')
+    const before = west.addresses.length
+    await until(() => west.addresses.length > before, 'the neighbour again')
+  } finally {
+    west.close()
+    east.close()
+  }
+})
