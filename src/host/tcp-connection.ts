@@ -104,10 +104,15 @@ export class Connection implements TcpConnection {
   setTtl(ttl: number, minTtl?: number): void {
     const fd = fdOf(this.socket)
     if (fd < 0) return
-    setTtl(fd, this.#version, ttl)
-    setMinTtl(fd, this.#version, minTtl ?? 0)
-    // What an accepted socket has inherited has done its part.
-    setFilter(fd, [])
+    try {
+      setTtl(fd, this.#version, ttl)
+      setMinTtl(fd, this.#version, minTtl ?? 0)
+      // What an accepted socket has inherited has done its part.
+      setFilter(fd, [])
+    } catch (error) {
+      // Nothing may come from further away than was said.
+      this.socket.destroy(error instanceof Error ? error : undefined)
+    }
   }
 
   /** The turn ends: what was sent in it leaves. */
@@ -129,7 +134,7 @@ export class Connection implements TcpConnection {
     const part = first.subarray(this.#offset, this.#offset + writeBytes)
     this.#offset += part.length
     if (this.#offset === first.length) this.#advance()
-    this.socket.write(part, () => this.#written(part.length))
+    this.socket.write(part, (error) => this.#written(part.length, error))
   }
 
   #writeTogether(): void {
@@ -142,9 +147,9 @@ export class Connection implements TcpConnection {
       length += next.length
       this.#advance()
     }
-    this.socket.write(buffer.subarray(0, length), () => {
+    this.socket.write(buffer.subarray(0, length), (error) => {
       if (spareBuffers.length < spareBuffersMax) spareBuffers.push(buffer)
-      this.#written(length)
+      this.#written(length, error)
     })
   }
 
@@ -156,10 +161,10 @@ export class Connection implements TcpConnection {
     this.#first = 0
   }
 
-  /** Also of a write that failed. */
-  #written(length: number): void {
+  /** After an error nothing more is written: the socket is about to close. */
+  #written(length: number, error?: Error | null): void {
+    if (this.socket.destroyed || (error ?? undefined) !== undefined) return
     this.#writing = false
-    if (this.socket.destroyed) return
     this.#queuedBytes -= length
     this.#write()
     this.#endWhenSent()

@@ -45,13 +45,14 @@ export function listen(options: TcpListen, handlers: ListenHandlers): TcpListene
   for (const { server, fd, version, port } of sockets) {
     server.on('connection', (socket) => {
       const ends = endsOf(socket)
-      // Gone again before it could be taken, or its key is not the one that was asked for.
-      if (ended || ends === undefined || keys.missing(ends.remoteAddress)) {
+      // Gone again before it could be taken, or its key is not the one that was asked for, or no descriptor is left.
+      const wanted = !ended && ends !== undefined && !keys.missing(ends.remoteAddress)
+      const connection = wanted ? accepted(socket, version) : undefined
+      if (ends === undefined || connection === undefined) {
         socket.on('error', ignoreReset)
         socket.resetAndDestroy()
         return
       }
-      const connection = accepted(socket, version)
       connection.attach(handlers.accepted(connection, ends))
     })
     server.on('error', (error) => {
@@ -122,14 +123,23 @@ function openListeners({ port, addresses }: TcpListen): ListeningSocket[] {
   }
 }
 
-/** The same connection on a socket that reads as all others do, which a server's own sockets cannot be told to. */
-function accepted(socket: net.Socket, version: IpVersion): Connection {
-  const fd = libc().dup(fdOf(socket))
-  socket.destroy()
+/**
+ * The same connection on a socket that reads as all others do, which a server's own sockets cannot be told to. `undefined`:
+ * this process may open no more files.
+ */
+function accepted(socket: net.Socket, version: IpVersion): Connection | undefined {
+  let fd: number
+  try {
+    fd = libc().dup(fdOf(socket))
+  } catch (error) {
+    if (error instanceof SystemError) return undefined
+    throw error
+  }
   const connection = new Connection(version, (onread) => {
     const options = { fd, onread, readable: true, writable: true, pauseOnCreate: true }
     return new net.Socket(options)
   })
+  socket.destroy()
   connection.socket.setNoDelay(true)
   return connection
 }
