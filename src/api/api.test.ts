@@ -18,6 +18,7 @@ import {
   peerCommandAnswerSchema,
   peerRowSchema,
   routeRowSchema,
+  withheldRowSchema,
   type PeerRow,
 } from './contract/contract.ts'
 import { refusalOf } from './peer-command.ts'
@@ -139,6 +140,8 @@ const speaker: SpeakerView = {
     // Two pages, to be put together.
     return cursor === 0 ? { entries: [], next: 1 } : { entries: [entry] }
   },
+  withheld: (_instance, peer) =>
+    peer === 'bird' ? [{ prefix: prefix('2001:db8:9::/48'), reason: 'NO_EXPORT (RFC 1997)' }] : [],
   command: (instance, peer, command) => void given.push({ instance, peer, command }),
   rpkiCaches: () => [],
   stations: () => [],
@@ -373,6 +376,78 @@ for (const { name, request, status: expected, given: wanted } of commands) {
     })
   })
 }
+
+test('what is not announced is told with its reason, of one peer also by which rule', async () => {
+  await withSocketDir(async (dir) => {
+    const api = await serveApi(speakerBackend(speaker), join(dir, 's.sock'))
+    const cluster = await serveApi(
+      clusterBackend({
+        version: { version: '1', role: 'controller' },
+        nodeStates: () => [nodeState('cilium-worker', api.url)],
+        services: () => [],
+        plans: () => [],
+        subscribe: () => () => {},
+      }),
+      join(dir, 'c.sock'),
+    )
+    try {
+      for (const { query, expected } of [
+        { query: '', expected: [[undefined, 'fd00:11::9/128', 'NoReadyEndpoints']] },
+        {
+          query: '?peer=172.22.0.5',
+          expected: [
+            [undefined, 'fd00:11::9/128', 'NoReadyEndpoints'],
+            ['172.22.0.5', '2001:db8:9::/48', 'NotExported'],
+          ],
+        },
+        {
+          query: '?peer=bird&prefix=2001:db8:9::/48',
+          expected: [['172.22.0.5', '2001:db8:9::/48', 'NotExported']],
+        },
+        { query: '?node=other', expected: [] },
+      ]) {
+        for (const server of [api.url, cluster.url]) {
+          const answer = await getJson(server, `/v1/withheld${query}`, listSchema(withheldRowSchema))
+          assert.ok(answer.ok)
+          assert.deepEqual(
+            answer.value.items.map((row) => [row.peer, row.prefix, row.reasons[0]?.rule]),
+            expected,
+            query,
+          )
+        }
+      }
+    } finally {
+      await cluster.close()
+      await api.close()
+    }
+  })
+})
+
+test('problems come from the speaker, or from its NodeState while it does not answer', async () => {
+  const problem = { rule: 'UnknownName', message: 'no such policy', object: { kind: 'BGPPeer', name: 'p' } }
+  await withSocketDir(async (dir) => {
+    const view = { ...speaker, plan: () => ({ ...plan, problems: [{ ...problem, nodes: ['x'] }] }) }
+    const api = await serveApi(speakerBackend(view), join(dir, 's.sock'))
+    const gone = nodeState('gone', `unix:${dir}/gone.sock`)
+    gone.status!.problems = [problem]
+    const backend = clusterBackend({
+      version: { version: '1', role: 'controller' },
+      nodeStates: () => [nodeState('cilium-worker', api.url), gone],
+      services: () => [],
+      plans: () => [],
+      subscribe: () => () => {},
+    })
+    try {
+      const { items } = await backend.problems()
+      assert.deepEqual(items, [
+        { node: 'cilium-worker', ...problem },
+        { node: 'gone', ...problem },
+      ])
+    } finally {
+      await api.close()
+    }
+  })
+})
 
 test('a command that is meant for one session is not given to several', async () => {
   const row = (node: string) => ({ ...session, node })

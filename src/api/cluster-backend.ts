@@ -2,6 +2,7 @@
  * Answers for a whole cluster: sessions and routes from the speakers themselves where they can be reached, sessions
  * else from their NodeStates; Services from the plan of every node, with its reasons, over the sessions that are up.
  */
+import type { z } from 'zod'
 import { familyOfPrefix } from '#core/bgp/family.ts'
 import type { SessionState } from '#core/bgp/io.ts'
 import { allocatedCondition } from '#core/controller/service-status.ts'
@@ -18,19 +19,23 @@ import {
   listSchema,
   peerCommandAnswerSchema,
   peerRowSchema,
+  problemRowSchema,
   routeRowSchema,
   rpkiRowSchema,
   stationRowSchema,
+  withheldRowSchema,
   type List,
   type PeerCommandAnswer,
   type PeerCommandRequest,
   type PeerRow,
+  type ProblemRow,
   type RouteQuery,
   type RouteRow,
   type RpkiRow,
   type StationRow,
   type ServiceRow,
   type Version,
+  type WithheldRow,
 } from './contract/contract.ts'
 import { isMeant, refusalOf, type Refusal } from './peer-command.ts'
 import { stateNames } from './rows.ts'
@@ -56,6 +61,8 @@ export function clusterBackend(view: ClusterView): ApiBackend {
     subscribe: (changed) => view.subscribe(changed),
     peers: () => gather(view, '/v1/peers', peerRowSchema, fallbackPeers),
     routes: (query) => routes(view, query),
+    withheld: (query) => gather(view, withPath('/v1/withheld', query), withheldRowSchema, () => []),
+    problems: () => gather(view, '/v1/problems', problemRowSchema, fallbackProblems),
     command: (request) => command(view, request),
     stations: () => gather(view, '/v1/stations', stationRowSchema, () => []),
     rpki: () => gather(view, '/v1/rpki', rpkiRowSchema, () => []),
@@ -68,10 +75,7 @@ export function clusterBackend(view: ClusterView): ApiBackend {
 
 /** Of one node after the other, as their speakers give them. */
 async function* routes(view: ClusterView, query: RouteQuery): AsyncGenerator<List<RouteRow>> {
-  const parameters = new URLSearchParams(
-    Object.entries(query).filter((entry): entry is [string, string] => entry[1] !== undefined),
-  )
-  const path = `/v1/routes?${parameters.toString()}`
+  const path = withPath('/v1/routes', query)
   for (const { metadata, status } of view.nodeStates()) {
     if ((query.node ?? metadata.name) !== metadata.name || status?.endpoint === undefined) continue
     for await (const page of streamRows(status.endpoint, path, routeRowSchema, speakerTimeoutMs)) {
@@ -108,10 +112,10 @@ async function command(view: ClusterView, request: PeerCommandRequest): Promise<
 }
 
 /** One list of what all speakers answer; for those that do not, what `fallback` makes of their last NodeState. */
-async function gather<T extends PeerRow | RpkiRow | StationRow>(
+async function gather<T extends PeerRow | RpkiRow | StationRow | ProblemRow | WithheldRow>(
   view: Pick<ClusterView, 'nodeStates'>,
   path: string,
-  row: typeof peerRowSchema | typeof rpkiRowSchema | typeof stationRowSchema,
+  row: z.ZodType<T>,
   fallback: (state: NodeState) => T[],
 ): Promise<List<T>> {
   const answers = await Promise.all(
@@ -119,7 +123,7 @@ async function gather<T extends PeerRow | RpkiRow | StationRow>(
       const endpoint = state.status?.endpoint
       if (endpoint === undefined) return { items: fallback(state), warnings: [] }
       const answer = await getJson(endpoint, path, listSchema(row), speakerTimeoutMs)
-      if (answer.ok) return answer.value as List<T>
+      if (answer.ok) return answer.value
       const items = fallback(state)
       const shown =
         items.length > 0 ? `; shown is what it reported at ${state.status?.observedAt ?? 'some time'}` : ''
@@ -130,6 +134,15 @@ async function gather<T extends PeerRow | RpkiRow | StationRow>(
     items: answers.flatMap((answer) => answer.items),
     warnings: answers.flatMap((answer) => answer.warnings),
   }
+}
+
+function withPath(path: string, query: Record<string, string | undefined>): string {
+  const given = Object.entries(query).filter((entry): entry is [string, string] => entry[1] !== undefined)
+  return `${path}?${new URLSearchParams(given).toString()}`
+}
+
+function fallbackProblems({ metadata, status }: NodeState): ProblemRow[] {
+  return (status?.problems ?? []).map((problem) => ({ node: metadata.name, ...problem }))
 }
 
 function fallbackPeers(state: NodeState): PeerRow[] {

@@ -6,11 +6,11 @@ import type { PathAttributes } from '#core/bgp/attributes.ts'
 import { asPathText } from '#core/bgp/as-path-text.ts'
 import type { PeerConfig } from '#core/bgp/config.ts'
 import type { PeerStatus, RouteEntry } from '#core/bgp/io.ts'
-import type { Reason } from '#core/lib/reason.ts'
+import type { Problem, Reason } from '#core/lib/reason.ts'
 import type { StationStatus } from '#core/bmp/station.ts'
 import type { CacheStatus } from '#core/rpki/rpki.ts'
 import type { InstancePlan } from '#core/plan/node-plan.ts'
-import type { PeerRow, RouteRow, RpkiRow, StationRow } from './contract/contract.ts'
+import type { PeerRow, ProblemRow, RouteRow, RpkiRow, StationRow } from './contract/contract.ts'
 
 /** Session states in the words of the contract. */
 export const stateNames = {
@@ -88,6 +88,12 @@ function configuredOf(config: Omit<PeerConfig, 'address'>): PeerRow['configured'
 
 function timeOf(ms: number | undefined): string | undefined {
   return ms === undefined ? undefined : rfc3339(ms)
+}
+
+/** A problem as a node has it. */
+export function problemRow(node: string, problem: Problem): ProblemRow {
+  const { nodes: _nodes, ...shown } = problem
+  return { node, ...shown }
 }
 
 /** One monitoring station of an instance. */

@@ -12,16 +12,20 @@ import {
   ndjson,
   peerCommandSchema,
   routeQuerySchema,
+  withheldQuerySchema,
   type List,
   type PeerCommandAnswer,
   type PeerCommandRequest,
   type PeerRow,
+  type ProblemRow,
   type RouteQuery,
   type RouteRow,
   type RpkiRow,
   type ServiceRow,
   type StationRow,
   type Version,
+  type WithheldQuery,
+  type WithheldRow,
 } from './contract/contract.ts'
 import type { Refusal } from './peer-command.ts'
 
@@ -31,6 +35,10 @@ export interface ApiBackend {
   peers(): List<PeerRow> | Promise<List<PeerRow>>
   /** In pages, since a full table is long: nobody has all of it at a time. */
   routes(query: RouteQuery): Iterable<List<RouteRow>> | AsyncIterable<List<RouteRow>>
+  /** What is not announced, and why. */
+  withheld(query: WithheldQuery): List<WithheldRow> | Promise<List<WithheldRow>>
+  /** What is wrong with what users said. */
+  problems(): List<ProblemRow> | Promise<List<ProblemRow>>
   /** Gives a command to the sessions that are meant. */
   command(request: PeerCommandRequest): PeerCommandAnswer | Refusal | Promise<PeerCommandAnswer | Refusal>
   /** Monitoring stations. */
@@ -83,6 +91,12 @@ export function apiRoutes(backend: ApiBackend): Hono {
     if (c.req.query('watch') !== undefined) return answer(c, backend, () => whole(backend.routes(query.data)))
     return streamRoutes(c, backend.routes(query.data))
   })
+  app.get('/v1/withheld', (c) => {
+    const query = withheldQuerySchema.safeParse(c.req.query())
+    if (!query.success) return c.json({ error: queryFault(query.error) }, 400)
+    return answer(c, backend, () => backend.withheld(query.data))
+  })
+  app.get('/v1/problems', (c) => answer(c, backend, () => backend.problems()))
   app.post('/v1/peers/command', async (c) => {
     const request = peerCommandSchema.safeParse(await c.req.json().catch(() => undefined))
     if (!request.success) return c.json({ error: queryFault(request.error) }, 400)

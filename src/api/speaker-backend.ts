@@ -2,7 +2,7 @@
 import { families, type Family } from '#core/bgp/family.ts'
 import type { PeerCommand, PeerStatus, RouteFilter, RoutePage, RouteTable } from '#core/bgp/io.ts'
 import { parseCommunity, parseLargeCommunity } from '#core/net/community.ts'
-import { parsePrefix } from '#core/net/prefix.ts'
+import { parsePrefix, type Prefix } from '#core/net/prefix.ts'
 import type { InstancePlan, NodePlan } from '#core/plan/node-plan.ts'
 import type { StationStatus } from '#core/bmp/station.ts'
 import type { CacheStatus } from '#core/rpki/rpki.ts'
@@ -11,15 +11,18 @@ import type {
   PeerCommandAnswer,
   PeerCommandRequest,
   PeerRow,
+  ProblemRow,
   RouteQuery,
   RouteRow,
   RouteView,
   RpkiRow,
   StationRow,
   Version,
+  WithheldQuery,
+  WithheldRow,
 } from './contract/contract.ts'
 import { isMeant, refusalOf, type Refusal } from './peer-command.ts'
-import { peerRow, routeRow, rpkiRow, stationRow, type PeerPlan } from './rows.ts'
+import { peerRow, problemRow, routeRow, rpkiRow, stationRow, type PeerPlan } from './rows.ts'
 import type { ApiBackend } from './server.ts'
 
 /** What a speaker gives to see. */
@@ -37,6 +40,8 @@ export interface SpeakerView {
     cursor: number,
     limit: number,
   ): RoutePage
+  /** Best paths that a peer of an instance is meant to get and does not, with the rule. */
+  withheld(instance: string, peer: string): { prefix: Prefix; reason: string }[]
   /** For a peer of an instance, by its name. */
   command(instance: string, peer: string, command: PeerCommand): void
   /** RPKI caches of one instance. */
@@ -62,6 +67,8 @@ export function speakerBackend(view: SpeakerView): ApiBackend {
     stations: () => ({ items: stationRows(view), warnings: [] }),
     rpki: () => ({ items: rpkiRows(view), warnings: [] }),
     routes: (query) => routePages(view, query),
+    withheld: (query) => ({ items: withheldRows(view, query), warnings: [] }),
+    problems: () => ({ items: problemRows(view), warnings: [] }),
     command: (request) => command(view, request),
   }
 }
@@ -99,6 +106,39 @@ function rpkiRows(view: SpeakerView): RpkiRow[] {
   return (view.plan()?.instances ?? []).flatMap(({ config }) =>
     view.rpkiCaches(config.name).map((status) => rpkiRow(view.node, config.name, status)),
   )
+}
+
+/** What the plan withholds; of one peer, also what the rules of BGP and its export policy do. */
+function withheldRows(view: SpeakerView, { node, peer, prefix }: WithheldQuery): WithheldRow[] {
+  if ((node ?? view.node) !== view.node) return []
+  return (view.plan()?.instances ?? []).flatMap(({ config: { name: instance }, withheld }) => {
+    const statuses = view.peers(instance)
+    const addresses = new Map(statuses.map((status) => [status.peer, status.address as string]))
+    const planned = withheld.map((one): WithheldRow => ({
+      node: view.node,
+      instance,
+      peer: one.peer === undefined ? undefined : (addresses.get(one.peer) ?? one.peer),
+      prefix: one.prefix,
+      reasons: one.reasons,
+    }))
+    const asked = statuses.filter((status) => peer === status.peer || peer === status.address)
+    const ruled = asked.flatMap((status) =>
+      view.withheld(instance, status.peer).map((one): WithheldRow => ({
+        node: view.node,
+        instance,
+        peer: status.address,
+        prefix: one.prefix,
+        reasons: [{ rule: 'NotExported', message: one.reason }],
+      })),
+    )
+    const own = (row: WithheldRow) =>
+      peer === undefined || row.peer === undefined || asked.some(({ address }) => address === row.peer)
+    return [...planned.filter(own), ...ruled].filter((row) => prefix === undefined || row.prefix === prefix)
+  })
+}
+
+function problemRows(view: SpeakerView): ProblemRow[] {
+  return (view.plan()?.problems ?? []).map((problem) => problemRow(view.node, problem))
 }
 
 /** Rows of a page: so many that a page is no more than a moment's work. */

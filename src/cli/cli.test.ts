@@ -101,6 +101,31 @@ const backend: ApiBackend = {
   version: () => ({ version: '1', role: 'controller' }),
   peers: () => ({ items: [peer({})], warnings: ['kind-worker2 does not answer'] }),
   routes: ({ view }) => [{ items: view === 'available' ? [route] : [], warnings: [] }],
+  withheld: ({ peer: to }) => ({
+    items: [
+      {
+        node: 'kind-worker',
+        instance: 'edge',
+        ...(to !== undefined && { peer: to }),
+        prefix: 'fd00::9/128',
+        reasons: [{ rule: 'NoReadyEndpoints', message: 'no endpoint is ready' }, reason],
+      },
+    ],
+    warnings: [],
+  }),
+  problems: () => ({
+    items: [
+      {
+        node: 'kind-worker',
+        rule: 'UnknownName',
+        message: 'there is no valid RoutePolicy "x"',
+        hint: 'create it',
+        object: { kind: 'BGPPeer', name: 'tor' },
+        field: 'spec.importPolicies[0]',
+      },
+    ],
+    warnings: [],
+  }),
   command: ({ peer: name, command, text }) => {
     commands.push([name, command, text])
     return { peers: [{ node: 'kind-worker', instance: 'demo', peer: 'tor', address: name }] }
@@ -325,6 +350,29 @@ for (const { args, query } of [
   })
 }
 
+test('what is withheld and what is wrong are tables with their reasons', async () => {
+  await withServer(async (server) => {
+    const cells = async (...args: string[]) =>
+      (await run(['get', ...args], server)).out.split('\n').map((line) => line.split(/ {2,}/).join('|'))
+    assert.deepEqual(await cells('withheld'), [
+      'Node|Instance|Peer|Prefix|Why Not',
+      'kind-worker|edge|all|fd00::9/128|no endpoint is ready',
+    ])
+    assert.deepEqual(await cells('withheld', '--peer', 'tor', '-o', 'wide'), [
+      'Node|Instance|Peer|Prefix|Why Not',
+      'kind-worker|edge|tor|fd00::9/128|no endpoint is ready, selected by app=nginx',
+    ])
+    assert.deepEqual(await cells('problems'), [
+      'Node|Object|Field|Problem|Hint',
+      'kind-worker|BGPPeer tor|spec.importPolicies[0]|there is no valid RoutePolicy "x"|create it',
+    ])
+    await assert.rejects(
+      run(['get', 'withheld', '--prefix', '10.0.0.1'], server),
+      (error: Failure) => error.code === 2,
+    )
+  })
+})
+
 test('wide routes say which step of the decision parted them', () => {
   const print = routesTable('received', now, true)
   const texts = print([
@@ -532,7 +580,7 @@ test('bash completes commands, arguments and options from the commands themselve
     return spawnSync('bash', ['-c', script], { encoding: 'utf8' }).stdout.trim().split(' ')
   }
   assert.ok(complete('herald', '').includes('speaker'))
-  assert.deepEqual(complete('herald', 'get', 'p'), ['peers', 'peer'])
+  assert.deepEqual(complete('herald', 'get', 'p'), ['peers', 'peer', 'problems'])
   assert.deepEqual(complete('herald', 'peer', 're'), ['reset', 'refresh'])
   assert.deepEqual(complete('herald', 'get', 'routes', '--cov'), ['--covering'])
   assert.deepEqual(complete('herald', 'get', 'routes', 'adv'), ['advertised'])

@@ -6,24 +6,37 @@ import {
   listSchema,
   peerRowSchema,
   routeQuerySchema,
+  problemRowSchema,
   routeRowSchema,
   rpkiRowSchema,
   serviceRowSchema,
   stationRowSchema,
+  withheldQuerySchema,
+  withheldRowSchema,
   type List,
   type PeerRow,
+  type ProblemRow,
   type RouteQuery,
   type RouteRow,
   type RpkiRow,
   type ServiceRow,
   type StationRow,
+  type WithheldQuery,
 } from '#api/contract/contract.ts'
 import { compareText } from '#core/lib/order.ts'
 import { comparePrefixes, type Prefix } from '#core/net/prefix.ts'
 import { exitCodes, Failure } from './failure.ts'
 import { peerDetail } from './peer-detail.ts'
 import type { Terminal } from './terminal.ts'
-import { peersTable, routesTable, rpkiTable, servicesTable, stationsTable } from './views.ts'
+import {
+  peersTable,
+  problemsTable,
+  routesTable,
+  rpkiTable,
+  servicesTable,
+  stationsTable,
+  withheldTable,
+} from './views.ts'
 
 export const outputFormats = ['table', 'wide', 'json', 'yaml'] as const
 export type OutputFormat = (typeof outputFormats)[number]
@@ -112,6 +125,25 @@ export async function getRoutes(options: GetOptions, query: RouteQuery, terminal
   else if (options.output === 'yaml' && count === 0) terminal.out('[]')
   else if (count === 0) terminal.err('Nothing found.')
   for (const warning of warnings) terminal.err(`Warning: ${warning}`)
+}
+
+/** What is not announced, and why; of one peer, also by which rule or policy. */
+export async function getWithheld(
+  options: GetOptions,
+  query: WithheldQuery,
+  terminal: Terminal,
+): Promise<void> {
+  const checked = withheldQuerySchema.safeParse(query)
+  if (!checked.success)
+    throw new Failure(checked.error.issues[0]?.message ?? 'not valid', { code: exitCodes.usage })
+  const given = Object.entries(query).filter((entry): entry is [string, string] => entry[1] !== undefined)
+  const path = `/v1/withheld?${new URLSearchParams(given).toString()}`
+  await show(options, path, withheldRowSchema, terminal, withheldTable)
+}
+
+export function getProblems(options: GetOptions & { node?: string }, terminal: Terminal): Promise<void> {
+  const wanted = (row: ProblemRow) => options.node === undefined || row.node === options.node
+  return show(options, '/v1/problems', problemRowSchema, terminal, problemsTable, wanted)
 }
 
 export function getRpki(options: GetOptions & { node?: string }, terminal: Terminal): Promise<void> {

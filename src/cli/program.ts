@@ -12,6 +12,8 @@ import { exitCodes, Failure } from './failure.ts'
 import {
   getPeer,
   getPeers,
+  getProblems,
+  getWithheld,
   getRoutes,
   getRpki,
   getServices,
@@ -218,6 +220,16 @@ function addGet(program: Command, terminal: Terminal): void {
       const query = { node, peer, family, community, asPath, ...prefixOf(prefix, matchOf(flags)) }
       return getRoutes(flags, { view: table, ...query }, terminal)
     })
+  withGetOptions(get.command('withheld'))
+    .description('routes that are not announced, and why; with --peer also by which rule or policy')
+    .option('--node <name>', 'of this node only')
+    .option('--peer <name>', 'to this peer, by name or address')
+    .option('--prefix <prefix>', 'this prefix only')
+    .action(({ node, peer, prefix, ...flags }) => getWithheld(flags, { node, peer, prefix }, terminal))
+  withGetOptions(get.command('problems'))
+    .description('what is wrong with resources and files, and what to do about it')
+    .option('--node <name>', 'of this node only')
+    .action((flags) => getProblems(flags, terminal))
   withGetOptions(get.command('rpki'))
     .description('RPKI caches and how many validated route origins each has told')
     .option('--node <name>', 'of this node only')

@@ -1,5 +1,14 @@
 /** The lists of the contract as tables: pure functions from rows to text. */
-import type { PeerRow, RouteRow, RouteView, RpkiRow, ServiceRow, StationRow } from '#api/contract/contract.ts'
+import type {
+  PeerRow,
+  RouteRow,
+  RouteView,
+  RpkiRow,
+  ServiceRow,
+  StationRow,
+  ProblemRow,
+  WithheldRow,
+} from '#api/contract/contract.ts'
 import { compareText } from '#core/lib/order.ts'
 import { showObject, type Reason } from '#core/lib/reason.ts'
 import { urlHost } from '#core/net/address.ts'
@@ -148,6 +157,27 @@ export function rpkiTable(caches: readonly RpkiRow[], now: number, wide: boolean
     return row
   })
   return renderTable(header, rows)
+}
+
+/** Routes that are not announced: one row each, with the reason that matters most; `wide`: all. */
+export function withheldTable(rows: readonly WithheldRow[], wide: boolean): string {
+  const cells = rows.map(({ node, instance, peer, prefix, reasons }) => {
+    const why = whyText(wide ? reasons : reasons.slice(0, 1))
+    return [node, instance, peer ?? 'all', prefix ?? '<none>', why]
+  })
+  return renderTable(['Node', 'Instance', 'Peer', 'Prefix', 'Why Not'], cells)
+}
+
+/** One row per problem, and what to do about it. */
+export function problemsTable(rows: readonly ProblemRow[]): string {
+  const cells = rows.map(({ node, object, field, message, hint }) => [
+    node,
+    object === undefined ? '' : showObject(object),
+    field ?? '',
+    message,
+    hint ?? '',
+  ])
+  return renderTable(['Node', 'Object', 'Field', 'Problem', 'Hint'], cells)
 }
 
 /** One row per Service: addresses, where it is announced, and the reason that matters most; `wide`: all. */

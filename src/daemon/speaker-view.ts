@@ -20,6 +20,7 @@ export function speakerView(
     peers: (instance) => speaker.peers(instance),
     routePage: (instance, table, filter, cursor, limit) =>
       speaker.routePage(instance, table, filter, cursor, limit),
+    withheld: (instance, peer) => speaker.withheld(instance, peer),
     command: (instance, peer, command) => loop.input({ kind: 'command', instance, peer, command }),
     rpkiCaches: (instance) => beside.rpkiCaches(instance),
     stations: (instance) => beside.stations(instance),

@@ -209,6 +209,27 @@ export const routeRowSchema = z.object({
 })
 export type RouteRow = z.output<typeof routeRowSchema>
 
+/** A route that a peer might be expected to get and does not, or none at all. */
+export const withheldRowSchema = z.object({
+  node: z.string(),
+  instance: z.string(),
+  peer: z.string().optional().describe('Address of the peer; absent: nobody gets it'),
+  prefix: z.string().optional().describe('Absent: there is no address yet'),
+  reasons: z.array(reasonSchema),
+})
+export type WithheldRow = z.output<typeof withheldRowSchema>
+
+export const problemRowSchema = z.object({
+  node: z.string(),
+  rule: z.string(),
+  message: z.string(),
+  hint: z.string().optional(),
+  object: objectRefSchema.optional().describe('The object to mend'),
+  field: z.string().optional(),
+  other: objectRefSchema.optional().describe('The other one, when two are in conflict'),
+})
+export type ProblemRow = z.output<typeof problemRowSchema>
+
 export const rpkiRowSchema = z.object({
   node: z.string(),
   instance: z.string(),
@@ -275,6 +296,9 @@ export const routeQuerySchema = z.object({
   asPath: checkedField(compileRegex).optional().describe('Regular expression over the AS path'),
 })
 export type RouteQuery = z.output<typeof routeQuerySchema>
+
+export const withheldQuerySchema = routeQuerySchema.pick({ node: true, peer: true, prefix: true })
+export type WithheldQuery = z.output<typeof withheldQuerySchema>
 
 /** What a person may want of a session. */
 export const peerCommands = ['reset', 'refreshIn', 'refreshOut', 'enable'] as const

@@ -20,6 +20,7 @@ import { compareText } from '#core/lib/order.ts'
 import { Prng } from '#core/lib/prng.ts'
 import type { Address } from '#core/net/address.ts'
 import type { Problem } from '#core/lib/reason.ts'
+import type { Prefix } from '#core/net/prefix.ts'
 import { withLastValid } from '#core/dialect/native.ts'
 import type { NodePlan } from '#core/plan/node-plan.ts'
 import { planNode } from '#core/plan/plan-node.ts'
@@ -109,6 +110,11 @@ export class Speaker {
   ): RoutePage {
     const bgp = this.#running.get(instance)?.bgp
     return bgp?.routePage(table, filter, cursor, limit) ?? { entries: [] }
+  }
+
+  /** As `Bgp.withheld`, of one instance; empty for one that is not here. */
+  withheld(instance: string, peer: string): { prefix: Prefix; reason: string }[] {
+    return this.#running.get(instance)?.bgp.withheld(peer) ?? []
   }
 
   /** Established sessions of one instance, as stations and dumps are told of them; empty for one that is not here. */
