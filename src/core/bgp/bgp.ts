@@ -94,6 +94,8 @@ export class Bgp {
   /** While routes are not passed on yet after a restart. */
   #restarter: Restarter | undefined
   #shutDown = false
+  /** No neighbour wants a step before: a deadline that has moved on since makes it early, never late. */
+  #wakeAt = Infinity
   /** What the call in progress leads to. */
   #outputs: BgpOutput[] = []
   #now = 0
@@ -125,8 +127,7 @@ export class Bgp {
     this.#outputs = []
     this.#now = now
     this.#take(input)
-    for (const neighbour of this.#neighbours.values())
-      if (neighbourDeadline(neighbour) <= now) this.#tick(neighbour)
+    if (this.#wakeAt <= now) this.#wake()
     this.#endDeferral()
     if (this.#validation.run()) this.#originsChanged()
     this.#runRib()
@@ -136,10 +137,7 @@ export class Bgp {
   /** Time at which the next `tick` is due, unless another input comes before; `Infinity`: none. */
   nextDeadline(): number {
     if (this.#validation.waiting) return this.#now
-    let deadline = Math.min(this.#restarter?.until ?? Infinity, this.#rib?.nextRunAt() ?? Infinity)
-    for (const neighbour of this.#neighbours.values())
-      deadline = Math.min(deadline, neighbourDeadline(neighbour))
-    return deadline
+    return Math.min(this.#wakeAt, this.#restarter?.until ?? Infinity, this.#rib?.nextRunAt() ?? Infinity)
   }
 
   /** In the order of the configuration, and then those made from listen ranges. */
@@ -421,6 +419,8 @@ export class Bgp {
     this.#rib!.removeNeighbour(neighbour.slot)
     this.#bySlot[neighbour.slot] = undefined
     this.#neighbours.delete(neighbour.config.name)
+    // Its deadlines are gone: which is the next one now is found out in this call.
+    this.#wakeAt = 0
     for (const [connection, link] of this.#links)
       if (link.neighbour === neighbour) this.#links.delete(connection)
   }
@@ -512,6 +512,15 @@ export class Bgp {
       this.#tap({ kind: 'received', peer: config.name, bytes })
   }
 
+  /** The steps that are due by now. */
+  #wake(): void {
+    for (const neighbour of this.#neighbours.values())
+      if (neighbourDeadline(neighbour) <= this.#now) this.#tick(neighbour)
+    this.#wakeAt = Infinity
+    for (const neighbour of this.#neighbours.values())
+      this.#wakeAt = Math.min(this.#wakeAt, neighbourDeadline(neighbour))
+  }
+
   #tick(neighbour: Neighbour): void {
     const { stale, slot, breach, dynamic } = neighbour
     const { forgotten, longLived } = expired(stale, this.#now)
@@ -547,6 +556,7 @@ export class Bgp {
     const { session, outputs } = step(neighbour.sessionConfig, neighbour.session, input, context)
     neighbour.session = session
     for (const output of outputs) this.#perform(neighbour, output)
+    this.#wakeAt = Math.min(this.#wakeAt, neighbourDeadline(neighbour))
   }
 
   #perform(neighbour: Neighbour, output: SessionOutput): void {
