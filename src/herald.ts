@@ -5,6 +5,8 @@
 import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
+import type { Result } from '#core/lib/result.ts'
+import { parseAddress, type Address } from '#core/net/address.ts'
 import { parsePrefix, type Prefix } from '#core/net/prefix.ts'
 import type { LogLevel, Logger } from '#daemon/log.ts'
 import type { ClusterAccess } from '#kube/client/access.ts'
@@ -77,6 +79,40 @@ function actionsOf({ signal }: Terminal): Actions {
       }
       await orFailure(runUp({ ...options, log, version }, signal))
     },
+    mrtShow: async (file, { output, prefix, peer }) => {
+      const { showMrt } = await import('#daemon/mrt-show.ts')
+      const wanted = prefix === undefined ? undefined : parsePrefix(prefix, { strict: true })
+      if (wanted?.ok === false) throw new Failure(`--prefix: ${wanted.error}`, { code: exitCodes.usage })
+      const options = {
+        file,
+        output,
+        ...(wanted === undefined ? {} : { prefix: wanted.value }),
+        ...(peer === undefined ? {} : { peer: addressOf('--peer', peer) }),
+        trouble: (reason: string) => terminal.err(`Warning: ${reason}`),
+      }
+      await orError(showMrt(options, (lines) => terminal.out(lines)))
+    },
+    mrtReplay: async (file, { to, routerId, source, from, password, rate, ...flags }) => {
+      const { replayMrt } = await import('#daemon/mrt-replay.ts')
+      const { linuxTcp } = await import('#host/tcp-linux.ts')
+      const { systemClock } = await import('#host/clock.ts')
+      // Unlike any real router's, and another for every AS number.
+      const ownId = `0.${(flags.asn >>> 16) & 255}.${(flags.asn >>> 8) & 255}.${flags.asn & 255}`
+      const options = {
+        ...flags,
+        file,
+        to: addressOf('--to', to),
+        routerId: addressOf('--router-id', routerId ?? (ownId === '0.0.0.0' ? '0.0.0.1' : ownId)),
+        ...(source === undefined ? {} : { sourceAddress: addressOf('--source', source) }),
+        ...(from === undefined ? {} : { from: addressOf('--from', from) }),
+        ...(password === undefined ? {} : { password }),
+        ...(rate === undefined ? {} : { rate }),
+        tcp: linuxTcp(),
+        clock: systemClock,
+        say: (line: string) => terminal.err(line),
+      }
+      await orError(replayMrt(options, signal))
+    },
     labUp: async (topology, { simulate }) => {
       const { playLab } = await import('./play/play-lab.ts')
       await playLab(topology, simulate, terminal)
@@ -130,6 +166,24 @@ function listenOf(text: string): Listen {
     })
   }
   return { kind: 'tcp', host: text.slice(0, colon).replace(/^\[(.*)\]$/, '$1'), port }
+}
+
+function addressOf(option: string, text: string): Address {
+  const parsed = parseAddress(text)
+  if (!parsed.ok) throw new Failure(`${option}: ${parsed.error}`, { code: exitCodes.usage })
+  return parsed.value
+}
+
+/** What a file or a router made impossible is a sentence to its user. */
+async function orError(work: Promise<Result<undefined>>): Promise<void> {
+  let result: Result<undefined>
+  try {
+    result = await work
+  } catch (error) {
+    if (error instanceof Error && 'code' in error) throw new Failure(error.message)
+    throw error
+  }
+  if (!result.ok) throw new Failure(result.error)
 }
 
 function prefixOf(text: string): Prefix {

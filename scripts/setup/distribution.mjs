@@ -17,6 +17,7 @@ const packages = [
   { name: 'gobgpd', program: 'gobgpd', for: ['test'] },
   { name: 'openbgpd', program: '/usr/sbin/bgpd', for: ['test'] },
   { name: 'exabgp', program: 'exabgp', for: ['test'] },
+  { name: 'bgpdump', program: 'bgpdump', for: ['test'] },
   { name: 'stayrtr', program: 'stayrtr', for: ['test'] },
   { name: 'tshark', program: 'tshark', for: ['test'] },
 ]

@@ -41,6 +41,27 @@ export interface ApiServerFlags {
   logLevel: string
 }
 
+export interface MrtShowFlags {
+  output: 'text' | 'json'
+  prefix?: string
+  peer?: string
+}
+
+export interface MrtReplayFlags {
+  to: string
+  port: number
+  asn: number
+  peerAsn: number
+  routerId?: string
+  source?: string
+  ttl: number
+  password?: string
+  keepNextHop: boolean
+  rate?: number
+  from?: string
+  exit: boolean
+}
+
 /** The roles: each returns when it has ended. */
 export interface Actions {
   version(): string
@@ -57,6 +78,8 @@ export interface Actions {
     dialect: string[]
     logLevel: string
   }): Promise<void>
+  mrtShow(file: string, flags: MrtShowFlags): Promise<void>
+  mrtReplay(file: string, flags: MrtReplayFlags): Promise<void>
   labUp(topology: string, flags: { simulate: boolean }): Promise<void>
   labDown(name: string): Promise<void>
   labList(): Promise<void>
@@ -95,6 +118,7 @@ export function buildProgram(actions: Actions, terminal: Terminal): Command {
   addLab(program, actions)
   addGet(program, terminal)
   addPeer(program, terminal)
+  addMrt(program, actions)
   program
     .command('version')
     .description('print the version')
@@ -302,6 +326,41 @@ function prefixOf(text: string | undefined, match: Match): Pick<RouteQuery, 'pre
   return { prefix: hostPrefix(address.value), match }
 }
 
+function addMrt(program: Command, actions: Actions): void {
+  const mrt = program.command('mrt').description('files of BGP messages and tables (RFC 6396)')
+  mrt
+    .command('show')
+    .description('print what a file says: a line a route as `bgpdump -m -l`, or a JSON object a line')
+    .argument('<file>', 'MRT file, not compressed')
+    .addOption(
+      new Option('-o, --output <format>', 'how to print it').choices(['text', 'json']).default('text'),
+    )
+    .option('--prefix <prefix>', 'this prefix only')
+    .option('--peer <address>', 'of this peer only')
+    .action((file: string, flags: MrtShowFlags) => actions.mrtShow(file, flags))
+  mrt
+    .command('replay')
+    .description('play the routes of a file into a router, as a neighbour of its, until Ctrl-C')
+    .argument('<file>', 'MRT file of updates or a table, not compressed')
+    .requiredOption('--to <address>', 'address of the router')
+    .requiredOption('--asn <number>', 'own AS number', wholeNumber(1, 4294967295))
+    .option('--port <number>', 'TCP port of the router', portNumber, 179)
+    .option('--peer-asn <number>', 'AS number of the router (default: any)', wholeNumber(0, 4294967295), 0)
+    .option('--router-id <address>', 'own BGP identifier (default: made from the AS number)')
+    .option('--source <address>', 'source address of the connection')
+    .option('--ttl <number>', 'IP TTL of packets sent', wholeNumber(1, 255), 64)
+    .option('--password <text>', 'TCP MD5 key')
+    .option('--keep-next-hop', 'leave next hops as they are in the file', false)
+    .option(
+      '--rate <number>',
+      'changes of routes in a second (default: as fast as they are taken)',
+      wholeNumber(1, 1e9),
+    )
+    .option('--from <address>', 'only what this peer of the file said')
+    .option('--exit', 'end when everything is said; else the session stays', false)
+    .action((file: string, flags: MrtReplayFlags) => actions.mrtReplay(file, flags))
+}
+
 function withGetOptions(command: Command): Command {
   return withServer(command)
     .addOption(
@@ -353,6 +412,15 @@ function logLevelOption(): Option {
   return new Option('--log-level <level>', 'least severe messages to print')
     .choices(['debug', 'info', 'warn', 'error', 'silent'])
     .default('info')
+}
+
+function wholeNumber(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text)
+    if (!/^\d+$/.test(text) || value < min || value > max)
+      throw new InvalidArgumentError(`it must be ${min}..${max}`)
+    return value
+  }
 }
 
 function portNumber(text: string): number {

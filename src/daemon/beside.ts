@@ -1,19 +1,22 @@
-/** What runs beside a speaker, by the same plan: clients of RPKI caches and the export to monitoring stations. */
+/** What runs beside a speaker, by the same plan: clients of RPKI caches, the export to monitoring stations, MRT files. */
 import type { Tap } from '#core/bgp/tap.ts'
 import type { StationStatus } from '#core/bmp/station.ts'
 import type { CacheStatus } from '#core/rpki/rpki.ts'
 import { BmpLoop, type BmpLoopOptions } from './bmp-loop.ts'
+import { MrtLoop } from './mrt-loop.ts'
 import { RpkiLoop, type RpkiLoopOptions } from './rpki-loop.ts'
 
 export class Beside {
   readonly #speaker: BmpLoopOptions['speaker']
   readonly #rpki: RpkiLoop
   readonly #bmp: BmpLoop
+  readonly #mrt: MrtLoop
 
   constructor(options: BmpLoopOptions & RpkiLoopOptions) {
     this.#speaker = options.speaker
     this.#rpki = new RpkiLoop(options)
     this.#bmp = new BmpLoop(options)
+    this.#mrt = new MrtLoop(options)
   }
 
   /** To be called after the speaker took a snapshot in. */
@@ -21,11 +24,13 @@ export class Beside {
     const instances = this.#speaker().plan()?.instances ?? []
     this.#rpki.follow(instances)
     this.#bmp.follow(instances)
+    this.#mrt.follow(instances)
   }
 
   /** What the speaker showed. */
   tapped(instance: string, tap: Tap): void {
     this.#bmp.tapped(instance, tap)
+    this.#mrt.tapped(instance, tap)
   }
 
   /** Of one instance. */
@@ -38,8 +43,10 @@ export class Beside {
     return this.#bmp.status(instance)
   }
 
-  stop(): void {
+  /** Resolves when files are whole. */
+  async stop(): Promise<void> {
     this.#rpki.stop()
     this.#bmp.stop()
+    await this.#mrt.stop()
   }
 }

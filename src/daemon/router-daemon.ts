@@ -113,8 +113,8 @@ export async function runRouter(options: RouterOptions, signal: AbortSignal): Pr
     show(first.value)
     await aborted(signal)
     log.info('router stops', { node })
-    beside.stop()
     await loop.stop()
+    await beside.stop()
   } finally {
     process.off('SIGHUP', onHangup)
     for (const watcher of watchers) watcher.close()

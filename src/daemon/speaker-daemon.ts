@@ -120,8 +120,8 @@ export async function runSpeaker(options: SpeakerOptions, signal: AbortSignal): 
     await aborted(signal)
     log.info('speaker stops', { node })
     source.stop()
-    beside.stop()
     await loop.stop()
+    await beside.stop()
     await writer.stop()
   } finally {
     source.stop()

@@ -2,6 +2,7 @@
 import type { InstanceConfig } from '#core/bgp/config.ts'
 import type { ObjectRef, Problem, Reason } from '#core/lib/reason.ts'
 import type { StationConfig } from '#core/bmp/station.ts'
+import type { MrtConfig } from '#core/mrt/dump.ts'
 import type { Prefix } from '#core/net/prefix.ts'
 import type { CacheConfig } from '#core/rpki/rpki.ts'
 
@@ -28,6 +29,8 @@ export interface InstancePlan {
   rpkiCaches?: CacheConfig[]
   /** Stations that are told what happens; absent: none. */
   bmpStations?: StationConfig[]
+  /** Files to dump to; absent: none. */
+  mrt?: MrtConfig
 }
 
 export interface Withheld {

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { addressField, asnField, ipv4Field, labelSelectorField, portField } from './fields.ts'
 import { bmpStationsSchema } from './bmp.ts'
 import type { KubeObject } from './object.ts'
+import { mrtSchema } from './mrt.ts'
 import { rpkiSchema } from './rpki.ts'
 
 const pathCount = z.int().min(1).max(255)
@@ -61,6 +62,7 @@ export const bgpInstanceSpecSchema = z.strictObject({
     .optional()
     .describe('What differs on single nodes'),
   bmpStations: bmpStationsSchema.optional().describe('Monitoring stations that are told what happens'),
+  mrt: mrtSchema.optional().describe('Files to dump messages and tables to (RFC 6396)'),
   rpki: rpkiSchema.optional().describe('Caches to learn validated route origins from (RFC 6811)'),
 })
 
