@@ -1,6 +1,7 @@
 /** What a statement does to a route, made ready. Attributes are never changed in place. */
 import type { AsPathSegment, PathAttributes } from '../attributes.ts'
 import { prepended, sortedNumbers } from '../rib/rewrite.ts'
+import { isConfederation } from '../wire/as-path.ts'
 import type { Accepted, PolicyRoute } from './chain.ts'
 import {
   compileCommunitySet,
@@ -31,7 +32,7 @@ export function compileActions(
     if (origin !== undefined) attributes.origin = origin
     setMed(actions, next)
     if (actions.prepend !== undefined)
-      attributes.asPath = lengthened(attributes.asPath, actions.prepend, route.ownAsn)
+      attributes.asPath = lengthened(attributes.asPath, actions.prepend, route)
     setNextHop(actions, route, next)
     for (const change of changes) change(attributes)
     return next
@@ -54,14 +55,17 @@ function setMed({ med }: PolicyActions, next: Accepted): void {
 function lengthened(
   path: readonly AsPathSegment[],
   { asn, count }: NonNullable<PolicyActions['prepend']>,
-  ownAsn: number,
+  { ownAsn, neighbour }: PolicyRoute,
 ): AsPathSegment[] {
-  const first = path[0]
+  // RFC 5065 §4.1 c: the way through the confederation is not for the world.
+  const outside = neighbour.kind === 'external'
+  const first = outside ? path.find((segment) => !isConfederation(segment)) : path[0]
   const ordered = first?.kind === 'sequence' || first?.kind === 'confedSequence'
   const added = asn === 'own' ? ownAsn : asn === 'first' ? (ordered ? first.asns[0] : undefined) : asn
   if (added === undefined) return [...path]
-  // Inside a confederation the path begins with its segment (RFC 5065 §5).
-  const kind = first?.kind === 'confedSequence' ? 'confedSequence' : 'sequence'
+  // Inside a confederation the path begins with its segment, from member to member always (RFC 5065 §4.1 b, §5).
+  const inside = neighbour.kind === 'confed' || (!outside && first?.kind === 'confedSequence')
+  const kind = inside ? 'confedSequence' : 'sequence'
   return prepended(path, kind, Array<number>(count).fill(added))
 }
 

@@ -2,7 +2,7 @@
 import type { Address } from '#core/net/address.ts'
 import type { PathAttributes } from '../attributes.ts'
 import type { Family } from '../family.ts'
-import type { PathSource } from '../rib/path-source.ts'
+import type { NeighbourKind, PathSource } from '../rib/path-source.ts'
 import type { Outcome } from './outcome.ts'
 
 export interface CompiledChain {
@@ -21,7 +21,7 @@ export interface PolicyRoute {
   direction: 'import' | 'export'
   family: Family
   /** It comes from this one (import) or goes to it (export). */
-  neighbour: { address: Address; asn: number }
+  neighbour: { kind: NeighbourKind; address: Address; asn: number }
   source: PathSource
   /** The speaker's AS number, as this neighbour sees it. */
   ownAsn: number

@@ -182,7 +182,11 @@ const sources: PathSource[] = [
 ]
 const route = fc.record({
   direction: fc.constantFrom('import', 'export'),
-  neighbour: fc.record({ address: someAddress, asn }),
+  neighbour: fc.record({
+    kind: fc.constantFrom('external', 'internal', 'confed'),
+    address: someAddress,
+    asn,
+  }),
   source: fc.constantFrom(...sources),
   ownAsn: asn,
 })

@@ -16,10 +16,15 @@ const path: PathAttributes = {
   asPath: [{ kind: 'sequence', asns: [65002, 65003] }],
   nextHop: address('192.0.2.9'),
 }
-const peer = { address: address('192.0.2.9'), asn: 65002, routerId: address('10.0.0.2') }
+const peer = {
+  kind: 'external',
+  address: address('192.0.2.9'),
+  asn: 65002,
+  routerId: address('10.0.0.2'),
+} as const
 
 function routeOf(family: Family): PolicyRoute {
-  const source = { kind: 'external', name: 'far', ...peer } as const
+  const source = { name: 'far', ...peer }
   return { direction: 'import', family, neighbour: peer, source, ownAsn: 65001 }
 }
 
@@ -213,3 +218,44 @@ test('a set of ten thousand prefixes is asked in as many steps as a prefix has b
   assert.equal(resolved(outcome, prefix('10.39.16.0/24')).kind, 'accept')
   assert.equal(resolved(outcome, prefix('10.0.0.0/23')).kind, 'accept')
 })
+
+for (const { name, kind, expected } of [
+  {
+    name: 'to the world, where the way through the confederation is not shown (RFC 5065 §4.1)',
+    kind: 'external' as const,
+    expected: [
+      { kind: 'sequence', asns: [65001, 65001] },
+      { kind: 'confedSequence', asns: [64601] },
+      { kind: 'sequence', asns: [65002] },
+    ],
+  },
+  {
+    name: 'from member to member (RFC 5065 §4.1)',
+    kind: 'confed' as const,
+    expected: [
+      { kind: 'confedSequence', asns: [65001, 65001, 64601] },
+      { kind: 'sequence', asns: [65002] },
+    ],
+  },
+])
+  test(`puts the own AS in front ${name}`, () => {
+    const policies = made(
+      policy('long', { match: {}, set: { prepend: { asn: 'own', count: 2 } }, then: 'accept' }),
+    )
+    const asPath = [
+      { kind: 'confedSequence' as const, asns: [64601] },
+      { kind: 'sequence' as const, asns: [65002] },
+    ]
+    const chain = policies.chain({ policies: ['long'], otherwise: 'reject' })
+    const route: PolicyRoute = {
+      ...routeOf('ipv4/unicast'),
+      direction: 'export',
+      neighbour: { ...peer, kind },
+    }
+    const outcome = chain.decide(route, { ...path, asPath }, ({ attributes }) => ({
+      kind: 'accept',
+      attributes,
+    }))
+    assert.ok(outcome.kind === 'accept')
+    assert.deepEqual(outcome.attributes.asPath, expected)
+  })

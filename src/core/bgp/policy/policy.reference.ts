@@ -184,7 +184,7 @@ function change(set: PolicyActions, route: ReferenceRoute, attributes: PathAttri
   if (set.med?.kind === 'add')
     attributes.med = Math.min(2 ** 32 - 1, Math.max(0, (attributes.med ?? 0) + set.med.value))
   if (set.med?.kind === 'remove') delete attributes.med
-  if (set.prepend !== undefined) prepend(set.prepend, route.ownAsn, attributes)
+  if (set.prepend !== undefined) prepend(set.prepend, route, attributes)
   if (set.nextHop?.kind === 'address') attributes.nextHop = set.nextHop.address
   const fromPeer = set.nextHop?.kind === 'peer' && route.direction === 'import'
   if (fromPeer) attributes.nextHop = route.neighbour.address
@@ -227,21 +227,21 @@ function change(set: PolicyActions, route: ReferenceRoute, attributes: PathAttri
 
 function prepend(
   { asn, count }: NonNullable<PolicyActions['prepend']>,
-  ownAsn: number,
+  { ownAsn, neighbour }: PolicyRoute,
   attributes: PathAttributes,
 ): void {
-  const first = attributes.asPath[0]
+  const { asPath } = attributes
+  const first =
+    neighbour.kind === 'external' ? asPath.find(({ kind }) => !kind.startsWith('confed')) : asPath[0]
   const isSequence = first?.kind === 'sequence' || first?.kind === 'confedSequence'
+  const added = asn === 'own' ? ownAsn : asn === 'first' ? (isSequence ? first.asns[0] : undefined) : asn
+  if (added === undefined) return
+  const confed =
+    neighbour.kind === 'confed' || (neighbour.kind === 'internal' && first?.kind === 'confedSequence')
+  const kind = confed ? 'confedSequence' : 'sequence'
   for (let i = 0; i < count; i++) {
-    const added = asn === 'own' ? ownAsn : asn === 'first' ? (isSequence ? first.asns[0] : undefined) : asn
-    if (added === undefined) continue
-    const front = attributes.asPath[0]
-    if (
-      front !== undefined &&
-      (front.kind === 'sequence' || front.kind === 'confedSequence') &&
-      front.asns.length < 255
-    )
-      front.asns.unshift(added)
-    else attributes.asPath.unshift({ kind: 'sequence', asns: [added] })
+    const front = asPath[0]
+    if (front?.kind === kind && front.asns.length < 255) front.asns.unshift(added)
+    else asPath.unshift({ kind, asns: [added] })
   }
 }
