@@ -18,15 +18,21 @@ import {
 
 export interface FabricCheck {
   faults: string[]
-  /** `unsettled`: the fabric has no stable state, so none was asked for; `other`: it has several, and is in another one. */
+  /** `unsettled`: the fabric does not come to rest, as some with several stable states may; `other`: it has several, and is in another one. */
   outcome: 'oracle' | 'other' | 'unsettled'
 }
 
-/** `running`: by name. */
-export function checkFabric(running: ReadonlyMap<string, SimulatedBgp>, oracle: OracleFabric): FabricCheck {
+/** `running`: by name. `restless`: choices are still changing. */
+export function checkFabric(
+  running: ReadonlyMap<string, SimulatedBgp>,
+  oracle: OracleFabric,
+  restless: boolean,
+): FabricCheck {
   const faults: string[] = []
   const expected = solve(oracle)
-  if (expected === undefined) return { faults, outcome: 'unsettled' }
+  // Two speakers that want each other's way may change their minds in step for ever (RFC 4264 §2).
+  if (expected === undefined || (restless && severalStates(oracle))) return { faults, outcome: 'unsettled' }
+  if (restless) faults.push('choices change for ever')
   for (const [name, bgp] of running) {
     checkSessions(faults, name, bgp, oracle)
     checkCounts(faults, name, bgp)
@@ -73,7 +79,10 @@ function checkCounts(faults: string[], name: string, bgp: SimulatedBgp): void {
 /** No AS stands in a path at two places. */
 function checkLoops(faults: string[], name: string, bgp: SimulatedBgp): void {
   for (const { prefix, attributes } of bgp.routes('locRib')) {
-    const asns = attributes.asPath.flatMap((segment) => segment.asns)
+    // Who puts itself in front several times does it at once.
+    const asns = attributes.asPath
+      .flatMap((segment) => segment.asns)
+      .filter((asn, i, all) => asn !== all[i - 1])
     if (new Set(asns).size < asns.length)
       faults.push(`${name}: the path to ${prefix} is a loop: ${asns.join(' ')}`)
   }
@@ -103,8 +112,8 @@ function checkBothEnds(
     }
 }
 
-function onTheWire({ prefix, attributes }: RouteEntry): string {
-  const { weight: _, ...sent } = attributes
+function onTheWire({ prefix, attributes, received }: RouteEntry): string {
+  const { weight: _, ...sent } = received ?? attributes
   return `${prefix} ${JSON.stringify(Object.entries(sent).sort(([a], [b]) => (a < b ? -1 : 1)))}`
 }
 

@@ -6,8 +6,9 @@
 import type { Origin, PathAttributes } from '#core/bgp/attributes.ts'
 import type { InstanceConfig, PeerConfig } from '#core/bgp/config.ts'
 import { familyOfPrefix, type Family } from '#core/bgp/family.ts'
+import type { PolicyChain, PolicyMatch } from '#core/bgp/policy/policy.ts'
 import { compareAddresses, versionOf, type Address } from '#core/net/address.ts'
-import type { Prefix } from '#core/net/prefix.ts'
+import { covers, lengthOf, networkOf, type Prefix } from '#core/net/prefix.ts'
 
 /** A speaker that runs. Names of peers are names of speakers. */
 export interface OracleSpeaker {
@@ -152,17 +153,26 @@ function tell(session: OracleSession, path: OraclePath): OraclePath | undefined 
     from = ownPath(sender, path.prefix, target.attributes)
   } else if (!toPeer.exportLearned || path.from.name === toPeer.name || !mayPass(session, path))
     return undefined
+  const learned = path.from !== undefined
+  const decided = decide(
+    sender.config,
+    toPeer.exportPolicy,
+    from,
+    learned,
+    kind === 'external' ? String(confederation?.id ?? asn) : `${kind === 'confed' ? 'c' : ''}${asn}`,
+  )
+  if (decided === undefined) return undefined
+  from = decided.path
   const told: OraclePath = { ...from, from: neighbourOf(session) }
   // RFC 4271 §5.1.2, RFC 5065 §4.1.
   if (kind === 'external')
     told.asPath = [String(confederation?.id ?? asn), ...from.asPath.filter((hop) => !hop.startsWith('c'))]
   else if (kind === 'confed') told.asPath = [`c${asn}`, ...from.asPath]
   // RFC 4271 §5.1.3: the world goes through this speaker; inside, what came from outside keeps its next hop.
-  const learned = path.from !== undefined
   told.nextHop = kind === 'external' || !learned || toPeer.nextHop === 'self' ? self : from.nextHop
   // RFC 4271 §5.1.4, §5.1.5, RFC 5065 §5.2.
   if (kind === 'external') {
-    if (learned) delete told.med
+    if (learned && !decided.medSet) delete told.med
     delete told.localPref
   } else told.localPref = from.localPref ?? 100
   // RFC 4456 §8: for what is reflected, and for nobody else to see.
@@ -197,7 +207,63 @@ function takeIn({ receiver, fromPeer }: OracleSession, path: OraclePath): Oracle
   }
   if (path.originator === routerId || path.clusters.includes(clusterId ?? routerId)) return undefined
   if (path.nextHop === receiver.addresses[4] || path.nextHop === receiver.addresses[6]) return undefined
-  return path
+  return decide(receiver.config, fromPeer.importPolicy, path, true, String(asn))?.path
+}
+
+/** What the policies of a chain make of a path, as far as `randomPolicies` goes; undefined: they reject it. */
+function decide(
+  { policies = [] }: InstanceConfig,
+  chain: PolicyChain | undefined,
+  given: OraclePath,
+  learned: boolean,
+  ownHop: string,
+): { path: OraclePath; medSet: boolean } | undefined {
+  let path = given
+  let medSet = false
+  for (const name of chain?.policies ?? [])
+    for (const { match, set = {}, then } of policies.find((policy) => policy.name === name)?.statements ??
+      []) {
+      if (!matches(match, path, learned)) continue
+      const { origin, med, prepend, communities } = set
+      if (origin !== undefined) path = { ...path, origin }
+      if (med?.kind === 'set') path = { ...path, med: med.value }
+      medSet ||= med?.kind === 'set'
+      if (prepend !== undefined)
+        path = { ...path, asPath: [...Array<string>(prepend.count).fill(ownHop), ...path.asPath] }
+      const removed = communities?.remove?.map((pattern) => ('text' in pattern ? pattern.text : '')) ?? []
+      const kept = path.communities.filter((each) => !removed.includes(textOf(each)))
+      const all = [...new Set([...kept, ...(communities?.add ?? [])])].sort((a, b) => a - b)
+      path = { ...path, communities: all }
+      if (then === 'accept') return { path, medSet }
+      if (then === 'reject') return undefined
+    }
+  return chain?.otherwise === 'reject' ? undefined : { path, medSet }
+}
+
+function matches(
+  match: PolicyMatch,
+  { prefix, asPath, origin, communities }: OraclePath,
+  learned: boolean,
+): boolean {
+  const [entry] = match.prefixes?.entries ?? []
+  if (entry !== undefined && (!covers(entry.prefix, networkOf(prefix)) || lengthOf(prefix) > entry.maxLength))
+    return false
+  const [community] = match.communities?.entries ?? []
+  if (community?.kind === 'text' && !communities.map(textOf).includes(community.text)) return false
+  if (match.asPathLength !== undefined && lengthOfPath(asPath) < match.asPathLength.value) return false
+  const [pattern] = match.asPath?.entries ?? []
+  if (pattern?.kind === 'contains' && !pattern.asns.some((asn) => asPath.includes(String(asn)))) return false
+  if (match.origins !== undefined && !match.origins.includes(origin)) return false
+  return match.sources === undefined || !learned
+}
+
+function textOf(community: number): string {
+  return `${Math.floor(community / 65_536)}:${community % 65_536}`
+}
+
+/** RFC 5065 §5.3: confederation segments have no length. */
+function lengthOfPath(asPath: readonly string[]): number {
+  return asPath.filter((hop) => !hop.startsWith('c')).length
 }
 
 /** The sender as its receiver sees it. */
@@ -248,8 +314,8 @@ export function bestOf(paths: readonly OraclePath[]): OraclePath[] {
   }
   // RFC 4271 §9.1.1: LOCAL_PREF of an external neighbour does not count.
   keep(({ from, localPref = 100 }) => (from!.kind === 'external' ? -100 : -localPref))
-  // §9.1.2.2 a, RFC 5065 §5.3: confederation segments have no length.
-  keep(({ asPath }) => asPath.filter((hop) => !hop.startsWith('c')).length)
+  // §9.1.2.2 a.
+  keep(({ asPath }) => lengthOfPath(asPath))
   keep(({ origin }) => ['igp', 'egp', 'incomplete'].indexOf(origin))
   // c: only among those from the same neighbouring AS.
   const candidates = left

@@ -7,7 +7,13 @@ import { Prng } from '#core/lib/prng.ts'
 import { checkFabric, type FabricCheck } from './bgp-checkers.ts'
 import { SimulatedBgp } from './bgp-host.ts'
 import type { OracleFabric } from './bgp-oracle.ts'
-import { randomFabric, randomRoutes, type Fabric, type FabricSpeaker } from './bgp-topology.ts'
+import {
+  randomFabric,
+  randomPolicies,
+  randomRoutes,
+  type Fabric,
+  type FabricSpeaker,
+} from './bgp-topology.ts'
 import { VirtualClock } from './clock.ts'
 import { Network } from './network.ts'
 import { SimulatedTcp } from './tcp.ts'
@@ -26,6 +32,8 @@ export interface FabricResult {
 const quietMs = 180_000
 /** Of the clock, until it is quiet. */
 const maxSteps = 300_000
+/** Who changes a choice so long after the last thing that happened will do so for ever. */
+const restlessMs = 20_000
 const rounds = 3
 const actionsPerRound = 6
 
@@ -103,7 +111,7 @@ class FabricScenario {
     const speaker = random.pick(this.#fabric.speakers)
     const bgp = this.#bgps.get(speaker.name)!
     const pair = this.#pairs().length === 0 ? undefined : random.pick(this.#pairs())
-    switch (random.below(6)) {
+    switch (random.below(7)) {
       case 0:
         if (pair === undefined) return
         this.#log(`cut ${pair[0].name} ${pair[1].name}`)
@@ -127,6 +135,10 @@ class FabricScenario {
         this.#log(`other routes of ${speaker.name}`)
         return this.#setRoutes(speaker, randomRoutes(random, speaker.config, this.#fabric.traits))
       case 5:
+        if (!this.#fabric.traits.policies) return
+        this.#log(`other policies of ${speaker.name}`)
+        return this.#configure(speaker, { policies: randomPolicies(random, this.#fabric.traits) })
+      case 6:
         return pair === undefined ? undefined : this.#part(pair)
     }
   }
@@ -207,7 +219,11 @@ class FabricScenario {
       speakers,
       connected: (a, b) => !this.#network.isCut(this.#network.host(a), this.#network.host(b)),
     }
-    const { faults, outcome } = checkFabric(running, oracle)
+    const since = this.#clock.now() - restlessMs
+    const restless = [...running.values()].some(({ events }) =>
+      events.some(({ at, event }) => at > since && event.kind === 'bestPath'),
+    )
+    const { faults, outcome } = checkFabric(running, oracle, restless)
     this.outcomes.push(outcome)
     this.faults.push(...faults)
     this.#log(`checked: ${outcome}`)

@@ -3,7 +3,8 @@
  * confederation, joined by external sessions, with own routes of both families.
  */
 import type { InstanceConfig, OriginatedRoute, PeerConfig } from '#core/bgp/config.ts'
-import { families, type Family } from '#core/bgp/family.ts'
+import { families, familyOfPrefix, type Family } from '#core/bgp/family.ts'
+import type { PolicyChain, PolicyStatement, RoutePolicy } from '#core/bgp/policy/policy.ts'
 import type { Prng } from '#core/lib/prng.ts'
 import { address, type Address } from '#core/net/address.ts'
 import { prefix } from '#core/net/prefix.ts'
@@ -21,6 +22,7 @@ export interface FabricTraits {
   meds: boolean
   gracefulRestart: boolean
   addPath: boolean
+  policies: boolean
 }
 
 export interface Fabric {
@@ -36,6 +38,7 @@ export function randomFabric(random: Prng): Fabric {
     meds: random.below(4) === 0,
     gracefulRestart: random.below(3) === 0,
     addPath: random.below(4) === 0,
+    policies: random.below(3) === 0,
   }
   const builder = new FabricBuilder(random, traits)
   const systems: FabricSpeaker[][] = []
@@ -49,7 +52,12 @@ export function randomFabric(random: Prng): Fabric {
     const [a, b] = [random.pick(systems), random.pick(systems)]
     if (a !== b) builder.external(a, b)
   }
-  for (const { config } of builder.speakers) config.routes = randomRoutes(random, config, traits)
+  for (const { config } of builder.speakers) {
+    config.routes = randomRoutes(random, config, traits)
+    if (!traits.policies) continue
+    config.policies = randomPolicies(random, traits)
+    for (const peer of config.peers) setChains(random, config.asn, peer)
+  }
   return { speakers: builder.speakers, traits }
 }
 
@@ -183,6 +191,61 @@ class FabricBuilder {
       )
     return peer
   }
+}
+
+/** Some of the instance's policies for either direction. */
+function setChains(random: Prng, asn: number, peer: PeerConfig): void {
+  const chain = (names: string[]): PolicyChain => ({
+    policies: names.filter(() => random.below(2) === 0),
+    otherwise: random.below(12) === 0 ? 'reject' : 'accept',
+  })
+  if (random.below(2) === 0) peer.importPolicy = chain(['filter', 'mark'])
+  // A speaker that finds its own AS number in an internal path takes it for a loop.
+  if (random.below(2) === 0)
+    peer.exportPolicy = chain(peer.asn === asn ? ['filter'] : ['filter', 'mark', 'lengthen'])
+}
+
+/**
+ * What can be said about routes without making two speakers want each other's way: the preference stays that of the shortest
+ * path (RFC 4264 §2).
+ */
+export function randomPolicies(random: Prng, traits: FabricTraits): RoutePolicy[] {
+  const some = (statements: PolicyStatement[]) => statements.filter(() => random.below(3) === 0)
+  const community = random.pick(communities.slice(3))
+  const entry = random.below(2) === 0 ? prefix('198.51.0.0/16') : prefix('2001:db8::/32')
+  const [shortest, longest] = familyOfPrefix(entry) === 'ipv4/unicast' ? [16, 24] : [32, 48]
+  const texts = communities.slice(3).map((each) => ({
+    kind: 'text' as const,
+    text: `${Math.floor(each / 65_536)}:${each % 65_536}`,
+  }))
+  const filter = some([
+    {
+      match: {
+        prefixes: { mode: 'any', entries: [{ prefix: entry, minLength: shortest, maxLength: longest }] },
+      },
+      then: 'reject',
+    },
+    { match: { communities: { mode: 'any', entries: [random.pick(texts)] } }, then: 'reject' },
+    { match: { asPathLength: { operator: 'ge', value: 3 } }, then: 'reject' },
+    { match: { asPath: { mode: 'any', entries: [{ kind: 'contains', asns: [65_002] }] } }, then: 'reject' },
+    { match: { sources: ['own'] }, then: 'accept' },
+    { match: { origins: ['incomplete'] }, then: 'reject' },
+  ])
+  const mark = some([
+    { match: { origins: ['igp'] }, set: { communities: { add: [community] } }, then: 'next' },
+    { match: {}, set: { communities: { remove: [random.pick(texts)] } }, then: 'next' },
+    { match: {}, set: { origin: 'egp' }, then: 'next' },
+  ])
+  if (traits.meds)
+    mark.push({ match: {}, set: { med: { kind: 'set', value: random.below(3) } }, then: 'next' })
+  const lengthen: PolicyStatement[] = [
+    { match: {}, set: { prepend: { asn: 'own', count: 1 + random.below(2) } }, then: 'next' },
+  ]
+  return [
+    { name: 'filter', statements: filter },
+    { name: 'mark', statements: mark },
+    { name: 'lengthen', statements: lengthen },
+  ]
 }
 
 const communities = [0xffffff01, 0xffffff02, 0xffffff03, 65_001 * 65_536 + 7, 65_002 * 65_536 + 9]
