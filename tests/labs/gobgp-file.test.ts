@@ -4,8 +4,8 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { getJson } from '#api/contract/client.ts'
-import { listSchema, peerRowSchema, type PeerRow } from '#api/contract/contract.ts'
+import { getJson, postJson } from '#api/contract/client.ts'
+import { listSchema, peerCommandAnswerSchema, peerRowSchema, type PeerRow } from '#api/contract/contract.ts'
 import type { RunningLab } from '#lab/lab.ts'
 import { eventually, throughout } from '../until.testing.ts'
 import { skipReason, startLab } from './lab.testing.ts'
@@ -56,6 +56,29 @@ describe("a router that runs from GoBGP's configuration", { skip }, () => {
     assert.match(detail, /State: +established/)
     assert.match(detail, /route-refresh +both/)
     assert.match(detail, /ipv4\/unicast +1 +1 +0 +2000000/)
+  })
+
+  test('refreshes and resets a session when a person wants it, and no other', async () => {
+    const before = await established('192.168.57.101', '192.168.20.55')
+    const server = `unix:${join(lab.folder, 'loxilb', 'api.sock')}`
+    const give = async (request: object) => {
+      const answer = await postJson(server, '/v1/peers/command', request, peerCommandAnswerSchema)
+      assert.ok(answer.ok, answer.ok ? '' : answer.error.message)
+      assert.equal(answer.value.peers.length, 1)
+    }
+    await give({ peer: '192.168.57.101', command: 'refreshIn' })
+    await eventually('BIRD has sent its routes again', async () => {
+      const received = (await peers()).get('192.168.57.101')?.messages?.received.update ?? 0
+      assert.ok(received > (before.get('192.168.57.101')?.messages?.received.update ?? 0))
+    })
+    await give({ peer: 'gobgp/192.168.20.55', command: 'reset', text: 'time for a change' })
+    await eventually('the session is up again', async () => {
+      const row = (await peers()).get('192.168.20.55')
+      assert.deepEqual([row?.state, row?.flaps], ['established', 1])
+    })
+    const after = await peers()
+    assert.equal(after.get('192.168.57.101')?.since, before.get('192.168.57.101')?.since)
+    assert.equal(after.get('192.168.57.101')?.flaps, 0)
   })
 
   test('takes a change of the file up, and keeps the session that it does not concern', async () => {
