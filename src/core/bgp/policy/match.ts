@@ -9,12 +9,13 @@ import { compileAsPathSet } from './as-path-set.ts'
 import type { PolicyRoute } from './chain.ts'
 import { compileCommunitySet, extendedKind, largeKind, standardKind } from './community-set.ts'
 import type { PrefixTest } from './outcome.ts'
+import type { PrefixSetTest } from './prefix-set.ts'
 import type { Comparison, PolicyMatch, PrefixEntry } from './policy.ts'
 
 /** Gives the one test object for tests that are the same. */
 export interface TestPool {
   /** Undefined: no entry is of this family. */
-  prefixes(family: Family, entries: readonly PrefixEntry[]): PrefixTest | undefined
+  prefixes(family: Family, entries: readonly PrefixEntry[]): PrefixSetTest | undefined
   rpki(family: Family, states: NonNullable<PolicyMatch['rpki']>): PrefixTest
 }
 
@@ -29,7 +30,7 @@ export interface CompiledMatch {
 
 /** A test and the answer that lets the statement go on. */
 export interface WantedTest {
-  test: PrefixTest
+  test: PrefixTest | PrefixSetTest
   wanted: boolean
 }
 

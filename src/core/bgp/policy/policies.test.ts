@@ -206,6 +206,17 @@ for (const { family, network, inside, outside } of [
   })
 }
 
+test('a route that is in none of many narrow sets is asked about them once', () => {
+  const statements = Array.from({ length: 10 }, (_, i): PolicyStatement => ({
+    match: { prefixes: { mode: 'any', entries: [{ ...entry, prefix: prefix(`192.168.${i}.0/24`) }] } },
+    then: 'reject',
+  }))
+  const outcome = decide(made(policy('many', ...statements)), { policies: ['many'], otherwise: 'accept' })
+  assert.ok(outcome.kind === 'choice' && outcome.no().kind === 'accept')
+  assert.equal(reasonOf(resolved(outcome, prefix('192.168.7.0/24'))), 'rejected by policy many, statement 8')
+  assert.equal(resolved(outcome, prefix('192.168.77.0/24')).kind, 'accept')
+})
+
 test('a set of ten thousand prefixes is asked in as many steps as a prefix has bits', () => {
   const entries = Array.from({ length: 10_000 }, (_, i) => ({
     prefix: prefix(`10.${i >> 8}.${i & 255}.0/24`),

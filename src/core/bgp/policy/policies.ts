@@ -3,13 +3,15 @@
  * statement looks at the prefix does the answer become a choice, of which the rest is worked out when it is first needed.
  * `policy.reference.ts` says the same slowly.
  */
+import { present } from '#core/lib/assert.ts'
 import { compileActions, type CompiledActions } from './actions.ts'
 import type { Accepted, CompiledChain, PolicyRoute } from './chain.ts'
 import { compileMatch, type CompiledMatch, type TestPool, type WantedTest } from './match.ts'
 import type { ValidatedOrigins } from './origins.ts'
 import type { Outcome, PrefixTest } from './outcome.ts'
 import type { PolicyChain, PolicyStatement, RoutePolicy } from './policy.ts'
-import { compilePrefixSet } from './prefix-set.ts'
+import { compilePrefixSet, type PrefixSetTest } from './prefix-set.ts'
+import type { Family } from '../family.ts'
 
 /** What is wrong with a policy as the user wrote it. */
 export interface PolicyFault {
@@ -34,6 +36,8 @@ export function policyFaults(policy: RoutePolicy): PolicyFault[] {
 export class Policies {
   readonly #origins: ValidatedOrigins
   #policies = new Map<string, Entry>()
+  /** By key. */
+  readonly #chains = new Map<string, CompiledChain>()
   #tests = new Map<string, PrefixTest | undefined>()
   #version = 0
 
@@ -55,12 +59,16 @@ export class Policies {
       this.#policies.set(policy.name, entry)
     }
     this.#tests = used
+    this.#chains.clear()
   }
 
-  /** The chain as it is with the policies of now: after {@link configure} it is to be made anew. */
+  /** The chain as it is with the policies of now: after {@link configure} it is to be asked for anew. */
   chain({ policies, otherwise }: PolicyChain): CompiledChain {
     const entries = policies.map((name) => this.#policies.get(name) ?? missing(name))
-    return compileChain(entries, otherwise)
+    const key = JSON.stringify([otherwise, ...entries.map((entry) => entry.key)])
+    let chain = this.#chains.get(key)
+    if (chain === undefined) this.#chains.set(key, (chain = compileChain(entries, otherwise, key)))
+    return chain
   }
 
   #compile(policy: RoutePolicy, text: string): Entry {
@@ -131,19 +139,28 @@ type Step =
   | { kind: 'statement'; policy: string; statement: CompiledStatement }
   | { kind: 'stop'; reason: string }
 
-function compileChain(entries: readonly Entry[], otherwise: PolicyChain['otherwise']): CompiledChain {
+function compileChain(
+  entries: readonly Entry[],
+  otherwise: PolicyChain['otherwise'],
+  key: string,
+): CompiledChain {
   const steps = entries.flatMap(stepsOf)
   const matches = steps.flatMap((step) => (step.kind === 'statement' ? [step.statement.match] : []))
   const names = entries.map(({ name }) => name).join(', ')
   const left = `no statement of ${entries.length === 0 ? 'any policy' : names} accepts it, and the default is to reject`
+  const guards = {
+    'ipv4/unicast': guardOf('ipv4/unicast', matches),
+    'ipv6/unicast': guardOf('ipv6/unicast', matches),
+  }
   return {
-    key: JSON.stringify([otherwise, ...entries.map(({ key }) => key)]),
+    key,
     readsNeighbour: matches.some(({ readsNeighbour }) => readsNeighbour),
     readsSource: matches.some(({ readsSource }) => readsSource),
     decide(route, attributes, finish) {
       const end = (candidate: Accepted): Outcome =>
         otherwise === 'accept' ? finish(candidate) : { kind: 'reject', reason: left }
-      return decideFrom({ steps, route, finish, end }, 0, { attributes }, noAnswers)
+      const guard = guards[route.family]
+      return decideFrom({ steps, route, guard, finish, end }, 0, { attributes }, noAnswers)
     },
   }
 }
@@ -158,16 +175,46 @@ function stepsOf({ name, statements, faults }: Entry): Step[] {
   ]
 }
 
+/**
+ * Most routes are in none of the prefix sets that policies name, so the union of the narrow ones is asked first: one answer
+ * then stands for all of them.
+ */
+interface Guard {
+  readonly sets: ReadonlyMap<PrefixTest, PrefixSetTest>
+  /** Made when it is first needed. */
+  union: PrefixTest | undefined
+}
+
+/** Undefined: there is nothing to be saved. */
+function guardOf(family: Family, matches: readonly CompiledMatch[]): Guard | undefined {
+  const sets = new Map<PrefixTest, PrefixSetTest>()
+  for (const { tests } of matches) {
+    const mine = tests[family]
+    if (mine !== 'never')
+      for (const { test } of mine) if ('narrow' in test && test.narrow) sets.set(test, test)
+  }
+  return sets.size < 2 ? undefined : { sets, union: undefined }
+}
+
+function unionOf(guard: Guard, family: Family): PrefixTest {
+  if (guard.union === undefined) {
+    const entries = [...guard.sets.values()].flatMap((set) => set.entries)
+    guard.union = present(compilePrefixSet(family, entries), 'a set of a family has entries of it')
+  }
+  return guard.union
+}
+
 interface Question {
   steps: readonly Step[]
   route: PolicyRoute
+  guard: Guard | undefined
   finish: (accepted: Accepted) => Outcome
   /** When no statement decides. */
   end: (candidate: Accepted) => Outcome
 }
 
 /** Answers of prefix tests that led here, the latest first: none is asked twice. */
-type Answers = { test: PrefixTest; answer: boolean; earlier: Answers } | undefined
+type Answers = { test: PrefixTest; answer: boolean; guarded?: Guard; earlier: Answers } | undefined
 const noAnswers: Answers = undefined
 
 function decideFrom(question: Question, from: number, candidate: Accepted, answers: Answers): Outcome {
@@ -196,9 +243,17 @@ function ask(
   answers: Answers,
   [first]: readonly WantedTest[],
 ): Outcome {
-  const { test } = first!
+  const { guard, route } = question
+  const union = guard?.sets.has(first!.test) === true ? unionOf(guard, route.family) : undefined
+  const guarded = union !== undefined && answerOf(answers, union) === undefined
+  const test = guarded ? union : first!.test
   const given = (answer: boolean) => () =>
-    decideFrom(question, at, candidate, { test, answer, earlier: answers })
+    decideFrom(question, at, candidate, {
+      test,
+      answer,
+      ...(guarded && !answer ? { guarded: guard! } : {}),
+      earlier: answers,
+    })
   return { kind: 'choice', test, yes: given(true), no: given(false) }
 }
 
@@ -214,6 +269,9 @@ function apply(
 }
 
 function answerOf(answers: Answers, test: PrefixTest): boolean | undefined {
-  for (let each = answers; each !== undefined; each = each.earlier) if (each.test === test) return each.answer
+  for (let each = answers; each !== undefined; each = each.earlier) {
+    if (each.test === test) return each.answer
+    if (each.guarded?.sets.has(test) === true) return false
+  }
   return undefined
 }

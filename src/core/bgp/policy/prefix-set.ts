@@ -1,14 +1,24 @@
 /** Sets of prefixes with ranges of lengths, made ready to be asked about a route in as many steps as its prefix has bits. */
 import { addressBits } from '#core/net/address.ts'
-import { prefixVersion } from '#core/net/prefix.ts'
+import { lengthOf, prefixVersion } from '#core/net/prefix.ts'
 import type { Family } from '../family.ts'
 import { encodePrefix } from '../wire/nlri.ts'
 import type { PrefixTest } from './outcome.ts'
 import type { PrefixEntry } from './policy.ts'
 import { PrefixTrie } from './prefix-trie.ts'
 
+export interface PrefixSetTest extends PrefixTest {
+  /** Of the family. */
+  readonly entries: readonly PrefixEntry[]
+  /** Most routes of a full table are outside of it. */
+  readonly narrow: boolean
+}
+
+/** Shorter prefixes hold a good part of a full table. */
+const narrowBits = { 'ipv4/unicast': 8, 'ipv6/unicast': 24 } as const satisfies Record<Family, number>
+
 /** Whether some entry holds the prefix. Undefined: no entry is of this family, so none does. */
-export function compilePrefixSet(family: Family, entries: readonly PrefixEntry[]): PrefixTest | undefined {
+export function compilePrefixSet(family: Family, entries: readonly PrefixEntry[]): PrefixSetTest | undefined {
   const version = family === 'ipv4/unicast' ? 4 : 6
   const mine = entries.filter(({ prefix }) => prefixVersion(prefix) === version)
   if (mine.length === 0) return undefined
@@ -26,6 +36,8 @@ export function compilePrefixSet(family: Family, entries: readonly PrefixEntry[]
   }
   return {
     rpki: false,
+    entries: mine,
+    narrow: mine.every(({ prefix }) => lengthOf(prefix) >= narrowBits[family]),
     matches(nlri, at) {
       const length = nlri[at]!
       return trie.eachCovering(nlri, at, (value) =>
