@@ -41,11 +41,12 @@ const tcpSyn = 2
 /**
  * Drops packets from a prefix with a lower TTL or hop limit than is said for it (RFC 5082 §3), the longest prefix that
  * matches counting, and passes all others. Those of the other IP version are left out, and those for which there is no room:
- * some hundred fit. Empty: there is nothing to drop.
+ * some hundred fit. Empty: there is nothing to drop. `room`: most instructions.
  */
 export function minTtlFilter(
   version: IpVersion,
   minTtls: readonly { prefix: Prefix; minTtl: number }[],
+  room = filterInstructionsMax,
 ): Instruction[] {
   const ours = minTtls
     .filter(({ prefix }) => prefixVersion(prefix) === version)
@@ -56,7 +57,7 @@ export function minTtlFilter(
   for (const { prefix, minTtl } of ours) {
     const check: Instruction[] = [[bpf.loadByte, 0, 0, ttlAt], [bpf.jumpIfAtLeast, 0, 1, minTtl], pass, drop]
     const rule = [...unlessFrom(prefix, check.length), ...check]
-    if (filter.length + rule.length >= filterInstructionsMax) break
+    if (filter.length + rule.length >= room) break
     filter.push(...rule)
   }
   return [...filter, pass]

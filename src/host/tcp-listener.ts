@@ -4,7 +4,7 @@ import { addressBits, versionOf, type Address, type IpVersion } from '#core/net/
 import { prefixOf } from '#core/net/prefix.ts'
 import type { ListenHandlers, TcpListen, TcpListener, TcpMinTtl } from '#core/net/tcp.ts'
 import { SystemError, libc } from './libc.ts'
-import { minTtlFilter } from './packet-filter.ts'
+import { filterInstructionsMax, minTtlFilter } from './packet-filter.ts'
 import { boundPort, openListeningSocket, setFilter } from './socket-linux.ts'
 import { watchSignatures } from './signature-watch.ts'
 import { Connection, fdOf } from './tcp-connection.ts'
@@ -29,8 +29,9 @@ export function listen(options: TcpListen, handlers: ListenHandlers): TcpListene
   const keys = new ListenerKeys(sockets, (address, reason) => {
     if (!ended) handlers.passwordFailed(address, reason)
   })
-  keys.replace(options.passwords)
+  // First, while there is room: a key that finds none is told of.
   setMinTtls(sockets, options.minTtls ?? [])
+  keys.replace(options.passwords)
   const unwatch = watchSignatures({
     concerns: ({ syn, ack, destinationPort }) =>
       syn && !ack && sockets.some(({ port }) => port === destinationPort),
@@ -86,7 +87,19 @@ function setMinTtls(sockets: readonly ListeningSocket[], minTtls: readonly TcpMi
     prefix: prefixOf(address, prefixLength),
     minTtl,
   }))
-  for (const { fd, version } of sockets) setFilter(fd, minTtlFilter(version, prefixes))
+  for (const { fd, version } of sockets) {
+    for (let room = filterInstructionsMax; ; room >>= 1) {
+      try {
+        setFilter(fd, room === 0 ? [] : minTtlFilter(version, prefixes, room))
+        break
+      } catch (error) {
+        // Keys and filter share net.core.optmem_max. Who finds no room is looked at from `accept` on, and so are all where
+        // there are no filters.
+        if (!(error instanceof SystemError)) throw error
+        if (error.code !== 'ENOMEM') break
+      }
+    }
+  }
 }
 
 interface ListeningSocket {

@@ -87,6 +87,28 @@ if ('unavailable' in netns) {
     assert.ok(Math.max(...perTurn) <= 4, `${Math.max(...perTurn)} chunks in a turn`)
   })
 
+  it('listens with more keys and least TTLs than the kernel has room for, and says whose key is missing', async () => {
+    const complaints: string[] = []
+    const neighbours = Array.from({ length: 1_100 }, (_, i) => address(`10.77.${i >> 8}.${i & 255}`))
+    await new Promise<void>((done, failed) => {
+      const listener = linuxTcp().listen(
+        {
+          port: 0,
+          passwords: neighbours.map((address) => ({ address, password: 'key' })),
+          minTtls: neighbours.map((address) => ({ address, minTtl: 255 })),
+        },
+        {
+          listening: () => setImmediate(() => done(listener.close())),
+          failed: (reason) => failed(new Error(reason)),
+          passwordFailed: (_, reason) => void complaints.push(reason),
+          accepted: () => ({ received() {}, closed() {} }),
+        },
+      )
+    })
+    assert.ok(complaints.length > 0 && complaints.length < neighbours.length)
+    assert.match(complaints[0]!, /raise net\.core\.optmem_max/)
+  })
+
   it('tells both ends of a connection between link-local addresses their interface (RFC 4007 §6)', async () => {
     const tcp = linuxTcp()
     const ends: string[] = []
