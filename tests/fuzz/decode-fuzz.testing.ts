@@ -30,7 +30,7 @@ export interface DecodeCounts {
 const ends = { localAddress: address('192.0.2.1'), localAddressOtherVersion: address('2001:db8::1') }
 
 /** Sessions of every kind that decoding depends on. */
-const contexts: UpdateContext[] = (['ebgp', 'ibgp'] as const).flatMap((kind) =>
+const contexts: UpdateContext[] = (['ebgp', 'ibgp', 'confed'] as const).flatMap((kind) =>
   [true, false].flatMap((fourOctetAsn): UpdateContext[] => [
     { kind, fourOctetAsn, families, extendedNextHop: ['ipv4/unicast'] },
     { kind, fourOctetAsn, families, extendedNextHop: [], ends },

@@ -122,6 +122,10 @@ export class MessageMaker {
         this.#u8(random.below(this.#oddly() ? 5 : 3))
         return
       case 2:
+        if (context.kind === 'confed' && !this.#oddly()) {
+          this.#u8(3).#u8(1)
+          this.#asn(context.fourOctetAsn ? 4 : 2)
+        }
         return this.#asPath(context.fourOctetAsn ? 4 : 2)
       case 3:
         return this.#address4()

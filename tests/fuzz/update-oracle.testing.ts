@@ -166,6 +166,8 @@ class Judge {
         break
       case 2:
         if (!this.goodPath(value, asnOctets, this.context.kind === 'ebgp')) return this.withdraw(11)
+        // RFC 5065 §5: a member AS has put itself in front.
+        if (this.context.kind === 'confed' && value[0] !== 3) return this.withdraw(11)
         break
       case 3:
         this.nextHop = value
