@@ -89,6 +89,10 @@ export class SimulatedBgp {
     return this.#running?.bgp.peers() ?? []
   }
 
+  tableSizes(): ReturnType<Bgp['tableSizes']> {
+    return this.#running?.bgp.tableSizes() ?? { prefixes: 0, attributeSets: 0 }
+  }
+
   routes(table: RouteTable, filter: RouteFilter = {}): RouteEntry[] {
     return this.#running?.bgp.routes(table, filter) ?? []
   }

@@ -96,6 +96,11 @@ class FabricScenario {
     for (const speaker of this.#fabric.speakers) this.#setRoutes(speaker, [])
     this.#quiet()
     this.#check()
+    for (const [name, bgp] of this.#bgps) {
+      const { prefixes, attributeSets } = bgp.tableSizes()
+      if (prefixes + attributeSets > 0)
+        this.faults.push(`${name} still holds ${prefixes} prefixes and ${attributeSets} attribute sets`)
+    }
     for (const [name, bgp] of this.#bgps)
       for (const table of ['locRib', 'adjRibIn', 'adjRibOut'] as const) {
         const left =

@@ -235,6 +235,7 @@ class FuzzedSpeaker {
     }
     assert.deepEqual(this.#bgp.routes('locRib'), [])
     assert.deepEqual(this.#bgp.routes('adjRibIn'), [])
+    assert.deepEqual(this.#bgp.tableSizes(), { prefixes: 0, attributeSets: 0 })
     for (const { families: counts } of this.#bgp.peers())
       for (const { received, accepted } of counts) assert.deepEqual([received, accepted], [0, 0])
   }

@@ -12,7 +12,7 @@ import { hex } from '#core/lib/bytes.ts'
 import { covers, type Prefix } from '#core/net/prefix.ts'
 import { acceptingNeighbour, acceptingRange, dynamicPeer } from './accept.ts'
 import type { InstanceConfig, ListenRange, PeerConfig } from './config.ts'
-import type { Family } from './family.ts'
+import { families, type Family } from './family.ts'
 import {
   shownOctets,
   type BgpEvent,
@@ -166,6 +166,14 @@ export class Bgp {
     if (this.#rib === undefined || query === undefined) return { entries: [] }
     const page = queryPage(this.#rib, table, query, this.#names(), cursor, limit)
     return { ...page, entries: this.#withOrigins(page.entries) }
+  }
+
+  /** What the tables hold in memory: prefixes that are known, by whatever, and distinct attribute sets. */
+  tableSizes(): { prefixes: number; attributeSets: number } {
+    if (this.#rib === undefined) return { prefixes: 0, attributeSets: 0 }
+    const { tables, store } = this.#rib
+    const prefixes = families.reduce((sum, family) => sum + tables[family].prefixes.size, 0)
+    return { prefixes, attributeSets: store.size }
   }
 
   /** Own routes and, with `exportLearned`, best paths that this established peer is meant to get and does not. */
