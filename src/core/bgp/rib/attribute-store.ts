@@ -144,6 +144,13 @@ export class AttributeStore {
     return id
   }
 
+  /** As {@link internTransient}. */
+  internBlockTransient(block: Uint8Array, nextHop: NextHop): number {
+    const id = this.intern(block, nextHop)
+    this.#transient.push(id)
+    return id
+  }
+
   releaseTransient(): void {
     for (const id of this.#transient) this.release(id)
     this.#transient.length = 0

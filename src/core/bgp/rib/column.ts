@@ -14,34 +14,61 @@ const segmentMask = segmentSize - 1
 
 /** Unsigned cells of 32 bits; one that was never set is 0. */
 export class Column {
-  /** For loops over whole columns. */
-  readonly segments: (Uint32Array | undefined)[] = []
+  /** Where the cells lie: cell of `id` at `((id & (segmentSize − 1)) << shift) + offset`. */
+  readonly #segments: (Uint32Array | undefined)[]
+  readonly #shift: number
+  readonly #offset: number
+
+  /** `segments`, `shift`, `offset`: for columns that lie side by side, see {@link columnsTogether}. */
+  constructor(segments: (Uint32Array | undefined)[] = [], shift = 0, offset = 0) {
+    this.#segments = segments
+    this.#shift = shift
+    this.#offset = offset
+  }
 
   get(id: number): number {
-    const segment = this.segments[id >>> segmentBits]
-    return segment === undefined ? 0 : segment[id & segmentMask]!
+    const segment = this.#segments[id >>> segmentBits]
+    return segment === undefined ? 0 : segment[((id & segmentMask) << this.#shift) + this.#offset]!
   }
 
   set(id: number, value: number): void {
-    const segment = this.segments[id >>> segmentBits]
-    if (segment !== undefined) segment[id & segmentMask] = value
-    else if (value !== 0) this.#appear(id >>> segmentBits)[id & segmentMask] = value
+    const segment = this.#segments[id >>> segmentBits]
+    if (segment !== undefined) segment[((id & segmentMask) << this.#shift) + this.#offset] = value
+    else if (value !== 0)
+      this.#appear(id >>> segmentBits)[((id & segmentMask) << this.#shift) + this.#offset] = value
   }
 
-  /** Of a segment whose cells are all 0: gives its memory back. */
+  /** Of a segment whose cells are all 0, also those beside it: gives its memory back. */
   drop(segment: number): void {
-    if (segment < this.segments.length) this.segments[segment] = undefined
+    if (segment < this.#segments.length) this.#segments[segment] = undefined
+  }
+
+  /** The first id from `from` on whose segment is there; Infinity if there is none. */
+  present(from: number): number {
+    const segments = this.#segments
+    if (segments[from >>> segmentBits] !== undefined) return from
+    for (let index = (from >>> segmentBits) + 1; index < segments.length; index++)
+      if (segments[index] !== undefined) return index << segmentBits
+    return Infinity
   }
 
   /** Every cell is 0 again, and the memory given back. */
   clear(): void {
-    this.segments.length = 0
+    this.#segments.length = 0
   }
 
   #appear(index: number): Uint32Array {
-    while (this.segments.length <= index) this.segments.push(undefined)
-    return (this.segments[index] = new Uint32Array(segmentSize))
+    while (this.#segments.length <= index) this.#segments.push(undefined)
+    return (this.#segments[index] = new Uint32Array(segmentSize << this.#shift))
   }
+}
+
+/** Columns whose cells of an id are neighbours in memory, for those that are looked at together. 2 or 4. */
+export function columnsTogether(count: 2): [Column, Column]
+export function columnsTogether(count: 4): [Column, Column, Column, Column]
+export function columnsTogether(count: number): Column[] {
+  const segments: (Uint32Array | undefined)[] = []
+  return Array.from({ length: count }, (_, offset) => new Column(segments, Math.log2(count), offset))
 }
 
 /** One bit per id. */

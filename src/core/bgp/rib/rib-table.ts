@@ -16,7 +16,7 @@
  */
 import type { IpVersion } from '#core/net/address.ts'
 import type { AttributeStore } from './attribute-store.ts'
-import { Column } from './column.ts'
+import { Column, columnsTogether } from './column.ts'
 import {
   Candidates,
   compareSets,
@@ -51,8 +51,8 @@ export class PeerTable implements DecisionPeer {
   addressRank = 0
   /** Bit of cells that are fresh: 0 or {@link cellBits.epoch}. */
   epoch = 0
-  readonly in = new Column()
-  readonly since = new Column()
+  readonly in: Column
+  readonly since: Column
   /** Sets as they came, where policy made others of them. */
   readonly raw = new Column()
   readonly own = new Column()
@@ -64,6 +64,10 @@ export class PeerTable implements DecisionPeer {
   chained = 0
   /** Number of routes that it has been sent. */
   advertised = 0
+
+  constructor() {
+    ;[this.in, this.since] = columnsTogether(2)
+  }
 
   isStale(cell: number): boolean {
     return cell !== 0 && (cell & cellBits.epoch) !== this.epoch
@@ -80,8 +84,8 @@ export class RibTable {
   /** By slot. */
   readonly peers: (PeerTable | undefined)[] = [new PeerTable()]
   /** The best path + 1; 0: no path. */
-  readonly best = new Column()
-  readonly bestSet = new Column()
+  readonly best: Column
+  readonly bestSet: Column
   readonly chains = new PathChains()
   /** Prefixes whose changes have not been told yet. */
   readonly dirty = new IdQueue()
@@ -91,14 +95,15 @@ export class RibTable {
   tellsAll = false
   readonly #store: AttributeStore
   readonly #rules: DecisionRules
-  readonly #paths = new Column()
-  readonly #state = new Column()
+  readonly #paths: Column
+  readonly #state: Column
   readonly #candidates = new Candidates()
 
   constructor(version: IpVersion, store: AttributeStore, rules: DecisionRules, seed: number) {
     this.prefixes = new PrefixTable(version, seed, (segment) => this.#drop(segment))
     this.#store = store
     this.#rules = rules
+    ;[this.best, this.bestSet, this.#paths, this.#state] = columnsTogether(4)
   }
 
   /**

@@ -15,7 +15,7 @@
 import type { Address } from '#core/net/address.ts'
 import type { Outcome } from '../policy/outcome.ts'
 import type { AttributeStore } from './attribute-store.ts'
-import { BitColumn, Column, grown } from './column.ts'
+import { BitColumn, columnsTogether, grown, type Column } from './column.ts'
 import { Candidates, selectBest, type DecisionRules } from './decision.ts'
 import { exportOutcome, pathSourceKey, type ExportTarget } from './export.ts'
 import { BY_PREFIX, OutcomeCache } from './outcome-cache.ts'
@@ -81,8 +81,8 @@ export class UpdateGroup {
   /** Prefixes that have yet to be looked at, after a start or a change of rules. */
   walk = { cursor: 0, until: 0 }
   readonly #world: GroupWorld
-  readonly #sent = new Column()
-  readonly #from = new Column()
+  readonly #sent: Column
+  readonly #from: Column
   readonly #split = new Map<number, Map<number, number>>()
   /** Members that take several paths: `cell` is a set, `slot` whom it is from. */
   readonly #paths: PathChains | undefined
@@ -108,6 +108,7 @@ export class UpdateGroup {
   constructor(world: GroupWorld, rules: GroupRules) {
     this.#world = world
     this.rules = rules
+    ;[this.#sent, this.#from] = columnsTogether(2)
     this.#paths = rules.encoding.pathIds ? new PathChains() : undefined
     this.#outcomes = this.#newOutcomes()
     world.table.companions.add(this.#sent).add(this.#from)
@@ -150,6 +151,8 @@ export class UpdateGroup {
     peer.advertised = 0
     const { top } = this.#world.table.prefixes
     const nothingSent = this.members.size === 0 && this.walk.cursor === 0
+    // What the only member sent has not been looked at.
+    if (this.members.size === 1) this.rewalk()
     this.members.set(slot, member)
     if (!nothingSent) this.#fallBehind(member, top, true)
     return member
@@ -173,6 +176,7 @@ export class UpdateGroup {
     }
     from.leave(slot)
     delete member.lag
+    if (this.members.size === 1) this.rewalk()
     this.members.set(slot, member)
     this.#setLag(member, moved)
   }
@@ -340,7 +344,9 @@ export class UpdateGroup {
     if (best === 1) next = this.#ownFor(prefix)
     else if (best > 1 && this.#passesOn()) {
       nextFrom = table.slotOf(best - 1)
-      next = this.#exported(table.bestSet.get(prefix), nextFrom, prefix)
+      // Nobody is there to get what the only member sent.
+      if (this.members.size > 1 || !this.members.has(nextFrom))
+        next = this.#exported(table.bestSet.get(prefix), nextFrom, prefix)
       if (next === 0) nextFrom = 0
     }
     if (old === SPLIT || next === SPLIT) return this.#tellSplit(prefix, old, next, nextFrom, outbox)
@@ -445,8 +451,10 @@ export class UpdateGroup {
     const b = this.#stepping(oldOwner)
     const c = this.#stepping(nextFrom)
     const d = this.#stepping(nextOwner)
+    const others = this.members.size - this.#lagging
     if (next === 0) outbox.withdraw(allBut(a, b === a ? 0 : b), prefix, pathId)
-    else if (next !== old) outbox.announce(next, allBut(c, d === c ? 0 : d), prefix, pathId)
+    else if (next !== old && others > (c === 0 ? 0 : 1) + (d === 0 || d === c ? 0 : 1))
+      outbox.announce(next, allBut(c, d === c ? 0 : d), prefix, pathId)
     for (let i = 0; i < 4; i++) {
       const slot = i === 0 ? a : i === 1 ? b : i === 2 ? c : d
       if (slot === 0 || (i > 0 && slot === a) || (i > 1 && slot === b) || (i > 2 && slot === c)) continue
