@@ -3,17 +3,15 @@
  * page by page as the station takes them, and from then on every change. A station that falls too far behind is left and told
  * everything anew when it is connected to again: it never holds anything up.
  */
-import { families, type Family } from '#core/bgp/family.ts'
+import { families } from '#core/bgp/family.ts'
 import type { PeerStatus, RouteFilter, RoutePage, RouteTable } from '#core/bgp/io.ts'
 import type { Tap, TappedSession } from '#core/bgp/tap.ts'
-import type { EncodeContext } from '#core/bgp/wire/context.ts'
 import { messageType } from '#core/bgp/wire/framer.ts'
 import { nlriPaths } from '#core/bgp/wire/nlri.ts'
 import { encodeRouteChanges, type RouteChange } from '#core/bgp/wire/route-updates.ts'
 import { encodeEndOfRib } from '#core/bgp/wire/update-encode.ts'
 import { decodeMessage } from '#core/bgp/wire/wire.ts'
 import type { Address } from '#core/net/address.ts'
-import type { Prefix } from '#core/net/prefix.ts'
 import {
   encodeInitiation,
   encodePeerDown,
@@ -25,6 +23,8 @@ import {
   type Subject,
   type View,
 } from './encode.ts'
+import { Pending } from './pending.ts'
+import { changesOfPage, contextOf, locRibContext, sessionOf, tableOf, type Walk } from './walk.ts'
 
 export interface StationConfig {
   address: Address
@@ -75,29 +75,24 @@ export interface StationStatus {
 
 /** Above this a station has fallen too far behind. */
 export const stationQueueMax = 32 * 1024 * 1024
-/** Above this no further page of a table is told. */
-const dumpQueueMax = 256 * 1024
-/** Routes of a page. */
-const pageSize = 500
+/** Above this no further slice is told. */
+const workQueueMax = 256 * 1024
+/** Routes that are told in one step: a millisecond or two. */
+const sliceSize = 250
 /** Between two looks at a queue that is full. */
 const pacingMs = 20
 const retryMinMs = 1_000
 const retryMaxMs = 60_000
 
-/** A table that is being told: a view of one session, or the loc-rib. */
-interface Walk {
-  subject: Subject
-  view: View
-  family: Family
-  cursor: number
-  /** What is not let in was perhaps told before, and is withdrawn. */
-  again: boolean
-}
+type State = { kind: 'idle'; retryAt: number } | { kind: 'connecting' } | Up
 
-type State =
-  | { kind: 'idle'; retryAt: number }
-  | { kind: 'connecting' }
-  | { kind: 'up'; walks: Walk[]; walkAt: number; statisticsAt: number }
+interface Up {
+  kind: 'up'
+  walks: Walk[]
+  /** When the next slice may be told. */
+  workAt: number
+  statisticsAt: number
+}
 
 export class Station {
   readonly #config: StationConfig
@@ -112,6 +107,7 @@ export class Station {
   #bytes = 0
   /** Sessions that the station knows, by peer. */
   readonly #sessions = new Map<string, TappedSession>()
+  readonly #pending = new Pending()
   #outputs: StationOutput[] = []
   #now = 0
 
@@ -141,7 +137,7 @@ export class Station {
       case 'connecting':
         return Infinity
       case 'up':
-        return Math.min(state.walks.length > 0 ? state.walkAt : Infinity, state.statisticsAt)
+        return Math.min(this.#hasWork(state) ? state.workAt : Infinity, state.statisticsAt)
     }
   }
 
@@ -198,7 +194,19 @@ export class Station {
       return
     }
     if (state.statisticsAt <= this.#now) this.#report(state)
-    if (state.walks.length > 0 && state.walkAt <= this.#now) this.#walk(state)
+    if (this.#hasWork(state) && state.workAt <= this.#now) this.#work(state)
+  }
+
+  #hasWork({ walks }: Up): boolean {
+    return walks.length > 0 || !this.#pending.isEmpty
+  }
+
+  /** A slice of what is to be told, unless the station is still busy with the ones before. */
+  #work(state: Up): void {
+    state.workAt = this.#now
+    if (this.#source.queuedBytes() > workQueueMax) state.workAt = this.#now + pacingMs
+    else if (this.#pending.isEmpty) this.#walk(state)
+    else this.#tellChanges()
   }
 
   #opened(): void {
@@ -206,7 +214,7 @@ export class Station {
     this.#failures = 0
     this.#since = this.#now
     const statisticsAt = this.#now + 1000 * statisticsSeconds
-    this.#state = { kind: 'up', walks: [], walkAt: this.#now, statisticsAt }
+    this.#state = { kind: 'up', walks: [], workAt: this.#now, statisticsAt }
     this.#outputs.push({ kind: 'event', message: 'monitoring station connected' })
     this.#send(encodeInitiation(this.#description, this.#name))
     if (views.includes('locRib')) {
@@ -227,6 +235,7 @@ export class Station {
     const delay = Math.min(retryMaxMs, retryMinMs * 2 ** Math.min(this.#failures, 10))
     this.#failures++
     this.#sessions.clear()
+    this.#pending.clear()
     if (state.kind === 'up') this.#since = this.#now
     this.#lastError = { at: this.#now, message: reason }
     this.#state = { kind: 'idle', retryAt: this.#now + delay }
@@ -241,6 +250,7 @@ export class Station {
         const session = this.#sessions.get(tap.peer)
         if (session === undefined || this.#state.kind !== 'up') return
         this.#sessions.delete(tap.peer)
+        this.#pending.forget(tap.peer)
         this.#state.walks = this.#state.walks.filter(({ subject }) => sessionOf(subject) !== session)
         this.#send(encodePeerDown(session, tap, this.#now))
         return
@@ -254,7 +264,8 @@ export class Station {
         return
       }
       case 'best':
-        return this.#best(tap.prefixes)
+        if (this.#wants('locRib')) this.#pending.addBest(tap.prefixes)
+        return
       case 'reevaluated':
         if (this.#wants('post'))
           for (const session of this.#sessions.values()) this.#tell(session, 'post', true)
@@ -273,7 +284,7 @@ export class Station {
     state.walks = state.walks.filter((walk) => sessionOf(walk.subject) !== session || walk.view !== view)
     for (const family of session.families)
       state.walks.push({ subject: { kind: 'peer', session }, view, family, cursor: 0, again })
-    state.walkAt = this.#now
+    state.workAt = this.#now
   }
 
   #received(peer: string, bytes: Uint8Array): void {
@@ -289,58 +300,58 @@ export class Station {
     })
     if (!decoded.ok || decoded.value.kind !== 'update') return
     const { withdrawn, announced, endOfRib } = decoded.value
-    const changes = [...withdrawn, ...announced].flatMap((block) =>
-      nlriPaths(block).map(({ prefix, pathId }): RouteChange => {
-        const withId = block.pathIds === true
-        const { entries } = this.#source.page('accepted', { peer, prefix }, 0, pageSize)
-        const entry = entries.find((each) => !withId || each.pathId === pathId)
-        return { prefix, pathId, attributes: entry?.attributes }
-      }),
+    const paths = [...withdrawn, ...announced].flatMap((block) =>
+      nlriPaths(block).map(({ prefix, pathId }) =>
+        block.pathIds === true ? { prefix, pathId } : { prefix },
+      ),
     )
-    this.#monitor(subject, 'post', encodeRouteChanges(once(changes), contextOf(session, 'post')))
-    for (const family of endOfRib) this.#monitor(subject, 'post', [encodeEndOfRib(family)])
+    this.#pending.addPaths(peer, paths, endOfRib)
   }
 
-  #best(prefixes: readonly Prefix[]): void {
-    if (!this.#wants('locRib')) return
-    const changes = prefixes.map((prefix): RouteChange => {
-      const { entries } = this.#source.page('locRib', { prefix }, 0, pageSize)
-      return { prefix, attributes: entries.find(({ best }) => best)?.attributes }
-    })
-    this.#monitor(this.#locRib(), 'locRib', encodeRouteChanges(once(changes), locRibContext))
-  }
-
-  /** One page of the table that is being told, unless the station is still busy with the ones before. */
-  #walk(state: Extract<State, { kind: 'up' }>): void {
-    const [walk] = state.walks
-    if (walk === undefined) return
-    if (this.#source.queuedBytes() > dumpQueueMax) {
-      state.walkAt = this.#now + pacingMs
+  /** A slice of what changed, as it is now. */
+  #tellChanges(): void {
+    const best = this.#pending.takeBest(sliceSize)
+    if (best.length > 0) {
+      const changes = best.map((prefix): RouteChange => {
+        const { entries } = this.#source.page('locRib', { prefix }, 0, sliceSize)
+        return { prefix, attributes: entries.find((entry) => entry.best)?.attributes }
+      })
+      this.#monitor(this.#locRib(), 'locRib', encodeRouteChanges(changes, locRibContext))
       return
     }
+    const taken = this.#pending.takePaths(sliceSize)
+    const session = taken === undefined ? undefined : this.#sessions.get(taken.peer)
+    if (taken === undefined || session === undefined) return
+    const { peer, paths, endOfRib } = taken
+    const changes = paths.map(({ prefix, pathId }): RouteChange => {
+      const { entries } = this.#source.page('accepted', { peer, prefix }, 0, sliceSize)
+      const entry = entries.find((each) => pathId === undefined || each.pathId === pathId)
+      return { prefix, pathId, attributes: entry?.attributes }
+    })
+    const subject: Subject = { kind: 'peer', session }
+    this.#monitor(subject, 'post', encodeRouteChanges(changes, contextOf(session, 'post')))
+    this.#monitor(subject, 'post', endOfRib.map(encodeEndOfRib))
+  }
+
+  /** One page of the table that is being told. */
+  #walk(state: Up): void {
+    const [walk] = state.walks
+    if (walk === undefined) return
     const { subject, view, family, cursor, again } = walk
     const session = sessionOf(subject)
     const filter = session === undefined ? { family } : { family, peer: session.peer }
-    const page = this.#source.page(tableOf(walk), filter, cursor, pageSize)
-    const changes = page.entries.flatMap((entry): RouteChange[] => {
-      const { prefix, pathId } = entry
-      if (view === 'locRib' && !entry.best) return []
-      const attributes = view === 'pre' ? (entry.received ?? entry.attributes) : entry.attributes
-      if (!again || entry.rejected === undefined) return [{ prefix, pathId, attributes }]
-      return [{ prefix, pathId }]
-    })
+    const page = this.#source.page(tableOf(walk), filter, cursor, sliceSize)
     const context = session === undefined ? locRibContext : contextOf(session, view)
-    this.#monitor(subject, view, encodeRouteChanges(once(changes), context))
+    this.#monitor(subject, view, encodeRouteChanges(changesOfPage(walk, page), context))
     if (page.next !== undefined) walk.cursor = page.next
     else {
       state.walks.shift()
       // RFC 7854 §5: the end of the first telling of a table.
       if (!again) this.#monitor(subject, view, [encodeEndOfRib(family)])
     }
-    state.walkAt = this.#now
   }
 
-  #report(state: Extract<State, { kind: 'up' }>): void {
+  #report(state: Up): void {
     state.statisticsAt = this.#now + 1000 * (this.#config.statisticsSeconds ?? Infinity)
     for (const status of this.#source.peers()) {
       const session = this.#sessions.get(status.peer)
@@ -366,36 +377,4 @@ export class Station {
     this.#bytes += bytes.length
     this.#outputs.push({ kind: 'send', bytes })
   }
-}
-
-/** RFC 9069 §4.2. */
-const locRibContext: EncodeContext = { fourOctetAsn: true }
-
-/** The session's own encoding, as the OPENs in its Peer Up say. */
-function contextOf(session: TappedSession, view: View): EncodeContext {
-  const { fourOctetAsn, addPathReceive, addPathSend } = session
-  return { fourOctetAsn, addPathSend: view === 'adjOut' ? addPathSend : addPathReceive }
-}
-
-function tableOf({ view, again }: Walk): RouteTable {
-  switch (view) {
-    case 'pre':
-      return 'adjRibIn'
-    case 'post':
-      return again ? 'adjRibIn' : 'accepted'
-    case 'adjOut':
-      return 'adjRibOut'
-    case 'locRib':
-      return 'locRib'
-  }
-}
-
-function sessionOf(subject: Subject): TappedSession | undefined {
-  return subject.kind === 'peer' ? subject.session : undefined
-}
-
-/** The last word about each path. */
-function once(changes: readonly RouteChange[]): RouteChange[] {
-  const last = new Map(changes.map((change) => [`${change.prefix} ${change.pathId ?? 0}`, change]))
-  return [...last.values()]
 }
