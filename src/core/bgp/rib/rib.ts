@@ -582,7 +582,11 @@ export class Rib {
           }
           let next = known
           if (next === undefined) groups.set(wanted, (next = group.cloneFor(rules, slots)))
-          else for (const slot of slots) next.take(group, group.members.get(slot)!)
+          else {
+            for (const slot of slots) next.take(group, group.members.get(slot)!)
+            // What they get of own routes may be something else than what its other members get.
+            for (const prefix of this.#own[family]) this.tables[family].touch(prefix)
+          }
           for (const slot of slots) {
             this.#neighbour(slot).groups[family] = next
             this.#attended.add(slot)
