@@ -116,7 +116,7 @@ class FabricScenario {
     const speaker = random.pick(this.#fabric.speakers)
     const bgp = this.#bgps.get(speaker.name)!
     const pair = this.#pairs().length === 0 ? undefined : random.pick(this.#pairs())
-    switch (random.below(7)) {
+    switch (random.below(8)) {
       case 0:
         if (pair === undefined) return
         this.#log(`cut ${pair[0].name} ${pair[1].name}`)
@@ -144,6 +144,8 @@ class FabricScenario {
         this.#log(`other policies of ${speaker.name}`)
         return this.#configure(speaker, { policies: randomPolicies(random, this.#fabric.traits) })
       case 6:
+        return this.#change(speaker)
+      case 7:
         return pair === undefined ? undefined : this.#part(pair)
     }
   }
@@ -159,6 +161,21 @@ class FabricScenario {
     }
     bgp.configure(speaker.config)
     bgp.start()
+  }
+
+  /** Something of one peer's configuration that its session outlives. */
+  #change(speaker: FabricSpeaker): void {
+    const { peers } = speaker.config
+    if (peers.length === 0) return
+    const changed = this.#random.pick(peers)
+    this.#log(`change ${changed.name} of ${speaker.name}`)
+    const next = {
+      ...changed,
+      importRoutes: this.#random.below(4) > 0,
+      exportLearned: this.#random.below(4) > 0,
+      nextHop: this.#random.pick(['auto', 'auto', 'self'] as const),
+    }
+    this.#configure(speaker, { peers: peers.map((peer) => (peer === changed ? next : peer)) })
   }
 
   /** Takes the two out of each other's configurations. */
