@@ -42,6 +42,7 @@ import {
 import { familyCounts, noMessages, peerStatus } from './peer-status.ts'
 import { limitData, limitLevel, limitText } from './prefix-limits.ts'
 import { allArrived, beginRestart, cameUp, isOver, type Restarter } from './restarter.ts'
+import type { OriginChange } from './policy/origins.ts'
 import { Policies } from './policy/policies.ts'
 import { OriginValidation } from './policy/validation.ts'
 import { ribSession } from './rib-session.ts'
@@ -133,7 +134,8 @@ export class Bgp {
     this.#take(input)
     if (this.#wakeAt <= now) this.#wake()
     this.#endDeferral()
-    if (this.#validation.run()) this.#originsChanged()
+    const origins = this.#validation.run()
+    if (origins !== undefined) this.#originsChanged(origins)
     this.#runRib()
     return this.#outputs
   }
@@ -261,8 +263,8 @@ export class Bgp {
   }
 
   /** RFC 6811 §3: routes are judged again when what is known of their origins changes. */
-  #originsChanged(): void {
-    this.#rib?.originsChanged()
+  #originsChanged(change: OriginChange): void {
+    this.#rib?.originsChanged(change)
     if (this.#config?.taps !== undefined) this.#tap({ kind: 'reevaluated' })
   }
 

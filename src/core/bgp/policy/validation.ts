@@ -2,10 +2,10 @@
  * Validated origins as a speaker takes them in: a cache may tell half a million payloads at once, so they wait and are taken in
  * by slices, and what depends on them is judged again when all are there.
  */
-import { familyOfPrefix } from '../family.ts'
+import { families, familyOfPrefix } from '../family.ts'
 import type { RoaPayload, RouteEntry } from '../io.ts'
 import { encodePrefix } from '../wire/nlri.ts'
-import { routeOrigin, ValidatedOrigins } from './origins.ts'
+import { routeOrigin, ValidatedOrigins, type OriginChange } from './origins.ts'
 
 /** Payloads of one slice: a few milliseconds. */
 const sliceSize = 4000
@@ -13,7 +13,8 @@ const sliceSize = 4000
 export class OriginValidation {
   readonly origins = new ValidatedOrigins()
   #waiting: { payloads: readonly RoaPayload[]; adds: boolean; from: number }[] = []
-  #changed = false
+  /** What has changed since nothing was waiting. */
+  #changes: OriginChange[] = []
 
   /** Some payloads are still to be taken in. */
   get waiting(): boolean {
@@ -37,19 +38,29 @@ export class OriginValidation {
     if (added.length > 0) this.#waiting.push({ payloads: added, adds: true, from: 0 })
   }
 
-  /** Takes a slice in. True when nothing waits any more and something has changed since that was last so. */
-  run(): boolean {
+  /** Takes a slice in. Gives what has changed when nothing waits any more, if anything has. */
+  run(): OriginChange | undefined {
     for (let left = sliceSize; left > 0 && this.#waiting.length > 0;) {
       const first = this.#waiting[0]!
       const slice = first.payloads.slice(first.from, first.from + left)
-      const { families } = first.adds ? this.origins.apply(slice, []) : this.origins.apply([], slice)
-      if (families.length > 0) this.#changed = true
+      const change = first.adds ? this.origins.apply(slice, []) : this.origins.apply([], slice)
+      if (change.families.length > 0) this.#changes.push(change)
       first.from += slice.length
       left -= slice.length
       if (first.from >= first.payloads.length) this.#waiting.shift()
     }
-    if (this.waiting || !this.#changed) return false
-    this.#changed = false
-    return true
+    if (this.waiting || this.#changes.length === 0) return undefined
+    const changes = this.#changes
+    this.#changes = []
+    return joined(changes)
+  }
+}
+
+/** Many slices are about as good as everything. */
+function joined(changes: readonly OriginChange[]): OriginChange {
+  return {
+    families: families.filter((family) => changes.some((change) => change.families.includes(family))),
+    affects: (family, nlri, at) =>
+      changes.length > 4 || changes.some((change) => change.affects(family, nlri, at)),
   }
 }

@@ -13,6 +13,7 @@ import type { Prefix } from '#core/net/prefix.ts'
 import type { PathAttributes } from '../attributes.ts'
 import type { OriginatedAttributes } from '../config.ts'
 import { families, familyOfPrefix, type Family } from '../family.ts'
+import type { OriginChange } from '../policy/origins.ts'
 import type { Outcome } from '../policy/outcome.ts'
 import type { Update } from '../wire/message.ts'
 import { encodePrefix, pathIdAt } from '../wire/nlri.ts'
@@ -102,6 +103,8 @@ interface Sweep {
   /** Stale paths go, become long-lived stale ones, or all are judged anew; or the decision is made anew for all prefixes. */
   kind: 'stale' | 'longLived' | 'reevaluate' | 'redecide'
   cursor: number
+  /** Of `reevaluate`: only where this has changed something. */
+  change?: OriginChange
 }
 
 /** Prefixes that a call looks at. */
@@ -325,12 +328,12 @@ export class Rib {
   }
 
   /** Validated origins changed: everything that was asked about them is asked again (RFC 6811 §2). */
-  originsChanged(): void {
+  originsChanged(change: OriginChange): void {
     for (const [slot, neighbour] of this.neighbours.entries())
-      for (const family of families)
+      for (const family of change.families)
         if (neighbour?.imports?.[family].testsRpki === true)
-          this.#sweep({ slot, family, kind: 'reevaluate', cursor: 0 })
-    for (const family of families)
+          this.#sweep({ slot, family, kind: 'reevaluate', cursor: 0, change })
+    for (const family of change.families)
       for (const group of this.#groups[family].values()) if (group.testsRpki) group.rewalk()
     this.#moreToDo = true
   }
@@ -599,7 +602,10 @@ export class Rib {
 
   #sweep(sweep: Sweep): void {
     const { slot, family, kind } = sweep
-    this.#forgetSweeps((each) => each.slot === slot && each.family === family && each.kind === kind)
+    const isSame = (each: Sweep) => each.slot === slot && each.family === family && each.kind === kind
+    // One that has not come to its end was about other things, too.
+    if (this.#sweeps.some(isSame)) delete sweep.change
+    this.#forgetSweeps(isSame)
     this.#sweeps.push(sweep)
     this.#moreToDo = true
   }
@@ -646,6 +652,10 @@ export class Rib {
       for (; left > 0 && sweep.cursor < table.prefixes.top; sweep.cursor++) {
         // What holds no path of this neighbour costs next to nothing.
         const prefix = sweep.cursor
+        if (sweep.change !== undefined && !this.#concerns(sweep.change, family, prefix)) {
+          left--
+          continue
+        }
         const cell = peer.in.get(prefix)
         if (cell !== 0) {
           left--
@@ -671,6 +681,13 @@ export class Rib {
       }
     }
     return left
+  }
+
+  #concerns(change: OriginChange, family: Family, prefix: number): boolean {
+    const { prefixes } = this.tables[family]
+    if (prefixes.isFree(prefix)) return false
+    prefixes.writeNlri(prefix, this.#scratch, 0)
+    return change.affects(family, this.#scratch, 0)
   }
 
   #sweepPath(
