@@ -106,13 +106,11 @@ function neighbourAs(
 }
 
 function timersOf({ timers = {} }: PeerSettings): PeerConfig['timers'] {
-  const { connectRetrySeconds = 120, holdTimeSeconds = 90, keepaliveSeconds } = timers
+  const { connectRetrySeconds = 120, keepaliveSeconds: asked } = timers
+  const { holdTimeSeconds = Math.min(65535, Math.max(90, 3 * (asked ?? 0))) } = timers
   const third = holdTimeSeconds === 0 ? 30 : Math.max(1, Math.floor(holdTimeSeconds / 3))
-  return {
-    connectRetrySeconds,
-    holdTimeSeconds,
-    keepaliveSeconds: keepaliveSeconds ?? Math.min(third, 21845),
-  }
+  const keepaliveSeconds = Math.min(asked ?? third, holdTimeSeconds || 21845, 21845)
+  return { connectRetrySeconds, holdTimeSeconds, keepaliveSeconds }
 }
 
 /** What becomes of routes on their way in and out. Absent fields stay absent: the speaker has the same defaults. */

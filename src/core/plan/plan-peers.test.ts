@@ -46,6 +46,11 @@ const settings: { name: string; spec: object; config: Partial<PeerConfig> }[] = 
     config: { timers: { connectRetrySeconds: 120, holdTimeSeconds: 9, keepaliveSeconds: 3 } },
   },
   {
+    name: 'whose keepalive time alone is given has three times that as hold time, and 90 at least',
+    spec: { ...external, timers: { keepaliveSeconds: 60 } },
+    config: { timers: { connectRetrySeconds: 120, holdTimeSeconds: 180, keepaliveSeconds: 60 } },
+  },
+  {
     name: 'RFC 5082: within one hop is heard with TTL 255 only',
     spec: { ...external, ttlSecurityHops: 1 },
     config: { ttl: 255, minTtl: 255 },

@@ -23,7 +23,7 @@ const timersSchema = withChecks(
       .optional()
       .refine((seconds) => seconds === undefined || seconds === 0 || seconds >= 3, holdTimeMessage)
       .meta({
-        description: 'Absent: 90',
+        description: 'Absent: 90, or three times the keepalive time if that is more',
         'x-kubernetes-validations': [{ rule: 'self == 0 || self >= 3', message: holdTimeMessage }],
       }),
     keepaliveSeconds: z.int().min(1).max(21845).optional().describe('Absent: a third of the hold time'),

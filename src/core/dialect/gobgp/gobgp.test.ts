@@ -297,6 +297,18 @@ test('a neighbour of an interface alone is whoever is found there, with both fam
   )
 })
 
+for (const config of [
+  { 'neighbor-address': 'fe80::1%eth1' },
+  { 'neighbor-address': 'fe80::1', 'neighbor-interface': 'eth1' },
+]) {
+  test(`a link-local neighbour has its interface, written as ${Object.values(config).join(' ')}`, () => {
+    const set = setOf({ neighbors: [{ config: { ...config, 'peer-as': 65002 } }] })
+    assert.deepEqual(set.problems, [])
+    const { spec } = set.peers[0]!.resource
+    assert.deepEqual([spec.address, spec.interface], ['fe80::1', 'eth1'])
+  })
+}
+
 test('a password in the file needs no Secret', () => {
   const set = setOf({
     neighbors: [{ config: { 'neighbor-address': '192.0.2.2', 'peer-as': 1, 'auth-password': 'hush' } }],
@@ -355,6 +367,11 @@ test('dynamic neighbours are ranges with the settings of their group', () => {
 
 const leftOut: { name: string; config: object; parts?: object; field: string }[] = [
   { name: 'without an address', config: { 'neighbor-address': '' }, field: 'config.neighbor-address' },
+  {
+    name: 'on a link that is not said',
+    config: { 'neighbor-address': 'fe80::1' },
+    field: 'config.neighbor-address',
+  },
   { name: 'in a VRF', config: { vrf: 'blue' }, field: 'config.vrf' },
   { name: 'inside another AS', config: { 'local-as': 65002 }, field: 'config.local-as' },
 ]

@@ -114,8 +114,8 @@ function clusterIdOf(file: GobgpFile, problems: Problem[]): string | undefined {
   const found = new Map<string, string>()
   for (const list of ['neighbors', 'peer-groups'] as const) {
     for (const [i, one] of (file.spec[list] ?? []).entries()) {
-      const id = one['route-reflector']?.config?.['route-reflector-cluster-id'] ?? ''
-      if (id !== '' && !found.has(id))
+      const id = clusterAddress(one['route-reflector']?.config?.['route-reflector-cluster-id'] ?? '')
+      if (id !== '0.0.0.0' && !found.has(id))
         found.set(id, `${list}[${i}].route-reflector.config.route-reflector-cluster-id`)
     }
   }
@@ -129,12 +129,12 @@ function clusterIdOf(file: GobgpFile, problems: Problem[]): string | undefined {
       field,
     })
   }
-  return first === undefined ? undefined : clusterAddress(first[0])
+  return first?.[0]
 }
 
 /** It may be written as a number. */
 function clusterAddress(text: string): string {
-  if (!/^\d+$/.test(text)) return text
+  if (!/^\d*$/.test(text)) return text
   const value = Number(text)
   return [24, 16, 8, 0].map((shift) => (value >>> shift) & 0xff).join('.')
 }

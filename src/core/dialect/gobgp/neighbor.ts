@@ -27,10 +27,11 @@ export function peersOf(file: GobgpFile): { peers: DerivedPeer[]; problems: Prob
     const problem = (path: string, message: string, hint: string) =>
       problems.push({ rule: 'Unsupported', message, hint, object: refOf(file), field: fieldAt(place, path) })
     const {
-      'neighbor-address': address = '',
+      'neighbor-address': zoned = '',
       'neighbor-interface': device = '',
       vrf = '',
     } = neighbor.config ?? {}
+    const [address = '', zone = device] = zoned.split('%')
     if (address === '' && device === '') {
       problem('config.neighbor-address', 'a neighbour without an address is left out', 'write its address')
       return []
@@ -41,9 +42,15 @@ export function peersOf(file: GobgpFile): { peers: DerivedPeer[]; problems: Prob
     }
     const spec = specOf(place, neighbor, defaultFamilies(address), problems)
     if (spec === undefined) return []
+    if (zone !== '') spec.interface = zone
+    if (spec.interface === undefined && /^fe[89ab]/i.test(address)) {
+      const message = 'a link-local neighbour is left out, since its interface is not said'
+      problem('config.neighbor-address', message, `write ${address}%eth0 with its interface`)
+      return []
+    }
     return address === ''
-      ? [derivedPeer(place, neighbor, device, { ...spec, interface: device })]
-      : [derivedPeer(place, neighbor, address, { address, ...spec })]
+      ? [derivedPeer(place, neighbor, device, spec)]
+      : [derivedPeer(place, neighbor, zoned, { address, ...spec })]
   })
   for (const [i, { config }] of (file.spec['dynamic-neighbors'] ?? []).entries()) {
     const at = groupAt(config['peer-group'])
@@ -129,8 +136,14 @@ function derivedPeer(place: Place, neighbor: GobgpNeighbor, name: string, spec: 
   }
 }
 
+/** Of the route server. A client of the route reflector cannot be that too. */
 function isClient(neighbor: GobgpNeighbor): boolean {
-  return neighbor['route-server']?.config?.['route-server-client'] === true
+  const served = neighbor['route-server']?.config?.['route-server-client'] === true
+  return served && !isReflected(neighbor)
+}
+
+function isReflected(neighbor: GobgpNeighbor): boolean {
+  return neighbor['route-reflector']?.config?.['route-reflector-client'] === true
 }
 
 function appliedFields(place: Place, neighbor: GobgpNeighbor): Record<string, string> {
@@ -187,6 +200,13 @@ function specOf(
         `${name} is not spoken, so it is left out`,
         'only ipv4-unicast and ipv6-unicast are',
       )
+  }
+  if (isReflected(neighbor) && neighbor['route-server']?.config?.['route-server-client'] === true) {
+    problem(
+      'route-server.config.route-server-client',
+      'a client of the route reflector is none of the route server',
+      'keep one of the two',
+    )
   }
   if (!isClient(neighbor) && neighbor['apply-policy']?.config !== undefined) {
     problems.push({
@@ -256,14 +276,13 @@ function connection(neighbor: GobgpNeighbor): Settings {
 
 function paths(neighbor: GobgpNeighbor, internal: boolean, localAs: number | undefined): PeerSettings {
   const removed = neighbor.config?.['remove-private-as']
-  const reflected = neighbor['route-reflector']?.config?.['route-reflector-client']
   const allowed = neighbor['as-path-options']?.config?.['allow-own-as']
   return {
     // GoBGP shows the local AS number alone, and puts it in front of no path that it received.
     ...(localAs !== undefined && { localAs: { asn: localAs, noPrepend: true, replaceAs: true } }),
     ...(removed === 'all' && { removePrivateAs: 'remove' }),
     ...(removed === 'replace' && { removePrivateAs: 'replace' }),
-    ...(reflected === true && { routeReflectorClient: true }),
+    ...(isReflected(neighbor) && { routeReflectorClient: true }),
     ...(isClient(neighbor) && { routeServerClient: true }),
     ...(allowed && { allowOwnAs: allowed }),
     // It asks of a path only that it has no loop, and names itself as next hop to every external neighbour.
@@ -301,8 +320,8 @@ function restart(neighbor: GobgpNeighbor, families: readonly Family[], report: R
   return {
     gracefulRestart: {
       enabled: true,
-      // RFC 4724 §3 suggests the hold time.
-      restartSeconds: given['restart-time'] || neighbor.timers?.config?.['hold-time'] || 90,
+      // RFC 4724 §3 suggests the hold time; 12 bits say it.
+      restartSeconds: Math.min(given['restart-time'] || neighbor.timers?.config?.['hold-time'] || 90, 4095),
       notification: given['notification-enabled'] === true,
       ...(given['helper-only'] === true && { helperOnly: true }),
       ...(longest > 0 && { longLivedSeconds: longest }),

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod'
 import { md5KeyBytesMax } from '#core/net/tcp.ts'
-import { ipv4Field } from '../fields.ts'
+import { addressField as strictAddressField, ipv4Field } from '../fields.ts'
 import {
   addressField,
   booleanField,
@@ -17,7 +17,9 @@ import {
   uint32Field,
   unsupported,
   withoutEffect,
+  clusterIdField,
   wordField,
+  zonedAddressField,
 } from './fields.ts'
 import { definedSetsSchema, policyDefinitionSchema } from './policy.ts'
 
@@ -152,7 +154,7 @@ const neighborParts = {
   'logging-options': withoutEffect('changes of state are always logged'),
   'ebgp-multihop': part({ enabled: booleanField.optional(), 'multihop-ttl': numberField(0, 255).optional() }),
   'route-reflector': part({
-    'route-reflector-cluster-id': wordField.optional(),
+    'route-reflector-cluster-id': clusterIdField.optional(),
     'route-reflector-client': booleanField.optional(),
   }),
   'as-path-options': part({
@@ -193,7 +195,7 @@ const neighborSchema = z.strictObject({
     .strictObject({
       ...neighborConfig,
       'peer-group': wordField.optional(),
-      'neighbor-address': addressField.optional(),
+      'neighbor-address': zonedAddressField.optional(),
       'admin-down': booleanField.optional(),
       'neighbor-interface': wordField.optional(),
       vrf: wordField.optional(),
@@ -251,7 +253,7 @@ export const gobgpConfigSchema = z.strictObject({
     .array(
       z.strictObject({
         config: z.strictObject({
-          address: addressField,
+          address: strictAddressField,
           port: portField.optional(),
           'refresh-time': withoutEffect('the cache says how often to ask'),
           'hold-time': withoutEffect('the cache says how long its data holds'),
@@ -267,7 +269,7 @@ export const gobgpConfigSchema = z.strictObject({
     .array(
       z.strictObject({
         config: z.strictObject({
-          address: addressField,
+          address: strictAddressField,
           port: portField.optional(),
           'route-monitoring-policy': choiceField([
             'pre-policy',

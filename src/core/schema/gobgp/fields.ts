@@ -3,7 +3,7 @@
  * reason why Herald does nothing with them.
  */
 import { z } from 'zod'
-import { parseAddress } from '#core/net/address.ts'
+import { parseAddress, versionOf } from '#core/net/address.ts'
 import { parsePrefix } from '#core/net/prefix.ts'
 import { textField } from '../fields.ts'
 
@@ -28,6 +28,16 @@ export const wordField = z.preprocess(
   z.string(),
 )
 
+/** An IPv4 address, or a number of 32 bits that stands for one. Empty or 0: none. */
+export const clusterIdField = wordField.refine(
+  (text) => {
+    if (/^\d*$/.test(text)) return Number(text) <= uint32Max
+    const parsed = parseAddress(text)
+    return parsed.ok && versionOf(parsed.value) === 4
+  },
+  { error: 'a cluster ID is an IPv4 address or a number of 32 bits' },
+)
+
 /** The value in lower case, one of these. */
 export function choiceField<const T extends readonly [string, ...string[]]>(values: T) {
   return z.preprocess(
@@ -39,6 +49,13 @@ export function choiceField<const T extends readonly [string, ...string[]]>(valu
 /** An empty text is as good as none. */
 export const addressField = textField(
   (text) => (text === '' ? { ok: true } : parseAddress(text)),
+  '',
+  'write an IPv4 or IPv6 address without a prefix length',
+)
+
+/** Of a neighbour: perhaps with its zone, `fe80::1%eth0` (RFC 4007 §11). */
+export const zonedAddressField = textField(
+  (text) => (text === '' ? { ok: true } : parseAddress(text.replace(/%[^%/\s]+$/, ''))),
   '',
   'write an IPv4 or IPv6 address without a prefix length',
 )
