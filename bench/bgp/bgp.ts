@@ -60,7 +60,9 @@ export async function run(scenarioList?: string, deviceList?: string, repetition
       for (const scenario of chosen)
         for (const device of asked) {
           const version = device.version()
-          if (version === undefined || (scenario.alone && device.name !== 'herald')) continue
+          const left =
+            scenario.alone === true ? device.name !== 'herald' : scenario.without?.includes(device.name)
+          if (version === undefined || (left && deviceList === undefined)) continue
           let cell = cells.find((each) => each.scenario === scenario && each.device === device)
           if (cell === undefined) cells.push((cell = { scenario, device, version, results: [] }))
           const result = await measure(bed, scenario, device)
