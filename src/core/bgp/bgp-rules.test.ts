@@ -176,7 +176,7 @@ for (const { version, addresses, route: text, longer } of versions) {
     assert.match(a.bgp.withheld('b')[0]?.reason ?? '', /^rejected by policy out, statement 1/)
   })
 
-  named('RFC 6811 §3: routes are judged again when what is known of their origins changes', () => {
+  named('RFC 6811 §4: routes are judged again when what is known of their origins changes', () => {
     const world = new World()
     const [a, b] = speakersOf(world, 65001, 65002) as [Speaker, Speaker]
     world.join(a, b, version, { b: { importPolicy: { policies: ['rov'], otherwise: 'accept' } } })

@@ -262,7 +262,7 @@ export class Bgp {
     }
   }
 
-  /** RFC 6811 §3: routes are judged again when what is known of their origins changes. */
+  /** RFC 6811 §4: routes are judged again when what is known of their origins changes. */
   #originsChanged(change: OriginChange): void {
     this.#rib?.originsChanged(change)
     if (this.#config?.taps !== undefined) this.#tap({ kind: 'reevaluated' })

@@ -10,7 +10,7 @@ export type LargeCommunity = readonly [globalAdministrator: number, data1: numbe
 /** IANA's "BGP Well-known Communities", in the spelling that Cilium's and FRR's configuration use. */
 export const wellKnownCommunities = {
   internet: 0x0000_0000,
-  /** GRACEFUL_SHUTDOWN (RFC 8326 §6), by the name of its draft. */
+  /** GRACEFUL_SHUTDOWN (RFC 8326 §5), by the name of its draft. */
   'planned-shut': 0xffff_0000,
   'accept-own': 0xffff_0001,
   'route-filter-translated-v4': 0xffff_0002,

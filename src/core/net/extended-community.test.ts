@@ -13,12 +13,12 @@ import {
 const forms = [
   { name: 'RFC 4360 §4: a route target of a two-octet AS', text: 'rt:65000:100', octets: '0002fde800000064' },
   {
-    name: 'RFC 5668 §3: a route target of a four-octet AS',
+    name: 'RFC 5668 §2: a route target of a four-octet AS',
     text: 'rt:70000:100',
     octets: '0202000111700064',
   },
   {
-    name: 'RFC 5668 §3: a small AS number in four octets',
+    name: 'RFC 5668 §2: a small AS number in four octets',
     text: 'rt:65000L:100',
     octets: '02020000fde80064',
   },

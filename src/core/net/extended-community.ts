@@ -6,7 +6,7 @@ import { hex } from '#core/lib/bytes.ts'
 import { err, ok, type Result } from '#core/lib/result.ts'
 import { addressBytes, addressFromBytes, parseAddress } from './address.ts'
 
-/** Subtypes that types 0x00, 0x01 and 0x02 share (RFC 4360 §4, §5, RFC 5668 §3), by name. */
+/** Subtypes that types 0x00, 0x01 and 0x02 share (RFC 4360 §4, §5, RFC 5668 §2), by name. */
 const subtypes = { rt: 2, ro: 3 } as const
 /** Names that other daemons give them. */
 const aliases: Record<string, keyof typeof subtypes> = { soo: 'ro', target: 'rt', origin: 'ro' }

@@ -192,7 +192,7 @@ for (const { family, network, inside, outside } of [
     assert.equal(resolved(said('none'), prefix(outside)).kind, 'reject')
   })
 
-  test(`${family}: the origin validation state is asked of what is known now (RFC 6811 §3)`, () => {
+  test(`${family}: the origin validation state is asked of what is known now (RFC 6811 §4)`, () => {
     const origins = new ValidatedOrigins()
     const policies = new Policies(origins)
     policies.configure([policy('roa', { name: 'invalid', match: { rpki: ['invalid'] }, then: 'reject' })])
