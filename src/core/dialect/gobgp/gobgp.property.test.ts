@@ -60,6 +60,9 @@ const leaf = fc.constantFrom<unknown>(
   'valid',
   'eq',
   'eth0',
+  '/tmp/x',
+  'updates',
+  'table',
 )
 
 function checkResources(value: unknown): boolean {

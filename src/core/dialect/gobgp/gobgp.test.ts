@@ -86,6 +86,26 @@ test('RPKI servers are tried in the order in which they stand', () => {
   })
 })
 
+test('MRT dumps go to a file of each kind, with times as Go writes them', () => {
+  const dump = (type: string, name: string, more: object = {}) => ({
+    config: { 'dump-type': type, 'file-name': name, ...more },
+  })
+  const set = setOf({
+    'mrt-dump': [
+      dump('updates', '/tmp/log/20060102.1504-05%.dump', { 'rotation-interval': 180 }),
+      dump('TABLE', '/tmp/2006%.dump', { 'dump-interval': 120 }),
+      dump('updates', '/tmp/other'),
+    ],
+  })
+  assert.deepEqual(set.instances[0]?.resource.spec.mrt, {
+    updates: { file: '/tmp/log/%Y%m%d.%H%M-%S%%.dump', rotateSeconds: 180 },
+    rib: { file: '/tmp/2006%%.dump', intervalSeconds: 120 },
+  })
+  assert.deepEqual(rules(set), [['Unsupported', 'mrt-dump[2]']])
+  const plain = setOf({ 'mrt-dump': [dump('updates', '/tmp/2006')] })
+  assert.equal(plain.instances[0]?.resource.spec.mrt?.updates?.file, '/tmp/2006')
+})
+
 test('BMP servers are monitoring stations, each with its views', () => {
   const server = (address: string, config: object = {}) => ({ config: { address, ...config } })
   const set = setOf({

@@ -85,6 +85,7 @@ function instanceOf(file: GobgpFile, problems: Problem[]): Derived<BGPInstance> 
     }),
     ...(caches.length > 0 && { rpki: { caches } }),
     ...(stations.length > 0 && { bmpStations: stations }),
+    ...mrtOf(file, problems),
     ...(global['route-selection-options']?.config?.['always-compare-med'] === true && {
       alwaysCompareMed: true,
     }),
@@ -104,9 +105,57 @@ function instanceOf(file: GobgpFile, problems: Problem[]): Derived<BGPInstance> 
       'spec.listenPort': 'global.config.port',
       'spec.nodeSelector': 'global',
       'spec.rpki': 'rpki-servers',
+      'spec.mrt': 'mrt-dump',
       'spec.bmpStations': 'bmp-servers',
     },
   }
+}
+
+/** A file of each kind; for more of them the problems say so. */
+function mrtOf(file: GobgpFile, problems: Problem[]): Pick<BGPInstanceSpec, 'mrt'> {
+  const mrt: NonNullable<BGPInstanceSpec['mrt']> = {}
+  for (const [i, { config }] of (file.spec['mrt-dump'] ?? []).entries()) {
+    const { 'dump-type': type, 'file-name': name } = config
+    if (type === 'updates' ? mrt.updates !== undefined : mrt.rib !== undefined) {
+      problems.push({
+        rule: 'Unsupported',
+        message: `${type === 'updates' ? 'messages are' : 'the table is'} dumped to one file, so this one is left out`,
+        hint: 'remove it',
+        object: refOf(file),
+        field: `mrt-dump[${i}]`,
+      })
+    } else if (type === 'updates') {
+      const rotate = config['rotation-interval'] || 0
+      mrt.updates =
+        rotate === 0
+          ? { file: name.replaceAll('%', '%%'), rotateSeconds: longestRotation }
+          : { file: timePattern(name), rotateSeconds: rotate }
+    } else {
+      mrt.rib = {
+        file: name.replaceAll('%', '%%'),
+        intervalSeconds: config['dump-interval'] || dumpInterval,
+      }
+    }
+  }
+  return mrt.updates === undefined && mrt.rib === undefined ? {} : { mrt }
+}
+
+/** A file that GoBGP never ends is begun anew, and appended to, this often. */
+const longestRotation = 604800
+const dumpInterval = 60
+
+/** Go writes the parts of a time as those of 2006-01-02 15:04:05. */
+function timePattern(name: string): string {
+  const parts: Record<string, string> = {
+    '2006': '%Y',
+    '01': '%m',
+    '02': '%d',
+    '15': '%H',
+    '04': '%M',
+    '05': '%S',
+    '%': '%%',
+  }
+  return name.replaceAll(/2006|0[1245]|15|%/g, (part) => parts[part] ?? part)
 }
 
 /** GoBGP has it by neighbour; a reflector has one (RFC 4456 §7). */

@@ -288,7 +288,21 @@ export const gobgpConfigSchema = z.strictObject({
     )
     .max(16)
     .optional(),
-  'mrt-dump': unsupported('routes are not dumped'),
+  'mrt-dump': z
+    .array(
+      z.strictObject({
+        config: z.strictObject({
+          'dump-type': choiceField(['updates', 'table']),
+          'file-name': wordField.refine((text) => text.startsWith('/'), {
+            error: 'write the whole path, which starts with a slash',
+          }),
+          'table-name': unsupported('there is one table, of which all routes are dumped'),
+          'dump-interval': numberField(0, 604800).optional(),
+          'rotation-interval': numberField(0, 604800).optional(),
+        }),
+      }),
+    )
+    .optional(),
   zebra: unsupported(noForwarding),
   collector: unsupported('there is no collector'),
   vrfs: unsupported('there is one routing table'),
