@@ -8,6 +8,11 @@ import type { LearnedFrom, NeighbourKind } from './rib/path-source.ts'
 import type { NeighbourSession } from './rib/rib.ts'
 import type { Negotiated } from './session/io.ts'
 
+/** RFC 6811 §2: the origin of routes that have passed no other AS. */
+export function ownOrigin({ asn, confederation }: InstanceConfig): number {
+  return confederation?.id ?? asn
+}
+
 /** What the RIB needs of a session. */
 export function ribSession(
   instance: InstanceConfig,
