@@ -89,6 +89,14 @@ test('expressions on which others take for ever end at once', () => {
   }
 })
 
+test('expressions that repeat nothing are compiled at once', () => {
+  let source = '(?:)'
+  for (let depth = 0; depth < 50; depth++) source = `(?:${source}{1000})`
+  const compiled = compileRegex(`a${source}b`)
+  assert.ok(compiled.ok)
+  assert.deepEqual([compiled.value.test('ab'), compiled.value.test('a')], [true, false])
+})
+
 test('a mistake is named with its place', () => {
   for (const [source, says] of [
     ['(', 'a "(" without ")" at character 2'],

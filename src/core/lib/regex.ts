@@ -283,7 +283,12 @@ function emit(program: Instruction[], node: Node): boolean {
       return emitAlternatives(program, node.parts)
     case 'repeat': {
       const { part, min, max } = node
-      for (let i = 0; i < min; i++) if (!emit(program, part)) return false
+      for (let i = 0; i < min; i++) {
+        const before = program.length
+        if (!emit(program, part)) return false
+        // What becomes nothing is nothing however often; nested, it would take for ever to find out.
+        if (program.length === before) return true
+      }
       if (max === Infinity) return emitLoop(program, part)
       return emitOptional(program, part, max - min)
     }
