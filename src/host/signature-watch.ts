@@ -3,9 +3,9 @@
  * and tells nobody (RFC 2385 §4.1). It counts them, though. When one of its counters moves, this looks for a while at the
  * connection requests that come in, and says whose signature is wrong and how.
  */
-import { readFileSync } from 'node:fs'
 import type { Address } from '#core/net/address.ts'
 import type { Keys } from './tcp-keys.ts'
+import { kernelCount, signatureCounters } from './kernel-counters.ts'
 import { synFilter } from './packet-filter.ts'
 import { openPacketSocket, type PacketSocket } from './packet-socket.ts'
 import { parseSegment, type Segment } from './tcp-segment.ts'
@@ -42,7 +42,7 @@ let segmentsLeft = 0
 export function watchSignatures(concerned: Watched): () => void {
   watched.add(concerned)
   if (look === undefined) {
-    counted = signatureFailures()
+    counted = kernelCount(signatureCounters)
     look = setInterval(lookAtCounters, lookMs)
     look.unref()
   }
@@ -61,25 +61,13 @@ export function wrongSignature(address: Address): string | undefined {
   return known !== undefined && performance.now() - known.at < currentMs ? known.reason : undefined
 }
 
-/** How many segments the kernel has dropped because of their signatures, in this network namespace. */
-export function signatureFailures(): number {
-  let text: string
-  try {
-    text = readFileSync('/proc/thread-self/net/netstat', 'latin1')
-  } catch {
-    // Not a Linux that counts: nothing will ever be found, and silence stays silence.
-    return 0
-  }
-  const [names = [], values = []] = text
-    .split('\n')
-    .filter((line) => line.startsWith('TcpExt:'))
-    .map((line) => line.split(' '))
-  const counters = ['TCPMD5NotFound', 'TCPMD5Unexpected', 'TCPMD5Failure', 'TCPAOBad', 'TCPAOKeyNotFound']
-  return counters.reduce((sum, name) => sum + Number(values[names.indexOf(name)] ?? 0), 0)
+/** A connection with this neighbour is open: whatever was wrong is so no longer. */
+export function rightSignature(address: Address): void {
+  found.delete(address)
 }
 
 function lookAtCounters(): void {
-  const now = signatureFailures()
+  const now = kernelCount(signatureCounters)
   if (now === counted) return
   counted = now
   startWatching()

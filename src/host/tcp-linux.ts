@@ -7,9 +7,10 @@ import os from 'node:os'
 import { isLinkLocal, versionOf } from '#core/net/address.ts'
 import type { DialHandlers, Tcp, TcpConnection, TcpDial } from '#core/net/tcp.ts'
 import { linkLocalZone } from './interfaces.ts'
+import { kernelCount, minTtlCounters } from './kernel-counters.ts'
 import { libc } from './libc.ts'
 import { bindSocket, bindToInterface, openSocket, setMinTtl, setTtl } from './socket-linux.ts'
-import { watchSignatures, wrongSignature } from './signature-watch.ts'
+import { rightSignature, watchSignatures, wrongSignature } from './signature-watch.ts'
 import { Connection } from './tcp-connection.ts'
 import { endsOf } from './tcp-ends.ts'
 import { Refusal, explain } from './tcp-errors.ts'
@@ -32,10 +33,11 @@ function dial(options: TcpDial, handlers: DialHandlers): TcpConnection {
     return failedConnection(() => handlers.failed(reason))
   }
   const { socket } = connection
+  const tooFarBefore = kernelCount(minTtlCounters)
   let opened = false
   let failure = `no connection to ${where}`
   const wait = setTimeout(() => {
-    failure = `no answer from ${where} within ${options.timeoutMs / 1000} s${whySilent(options)}`
+    failure = `no answer from ${where} within ${options.timeoutMs / 1000} s${whySilent(options, tooFarBefore)}`
     socket.destroy()
   }, options.timeoutMs)
   socket.on('error', (error) => (failure = explain(error, where, options.sourceAddress)))
@@ -58,6 +60,7 @@ function dial(options: TcpDial, handlers: DialHandlers): TcpConnection {
       return
     }
     opened = true
+    rightSignature(address)
     connection.attach(handlers)
     handlers.opened(ends)
   })
@@ -65,7 +68,12 @@ function dial(options: TcpDial, handlers: DialHandlers): TcpConnection {
 }
 
 /** Segments with a wrong signature are dropped in silence, by whichever end (RFC 2385 §2). */
-function whySilent({ address, password, authenticationOption }: TcpDial): string {
+function whySilent(
+  { address, password, authenticationOption, minTtl }: TcpDial,
+  tooFarBefore: number,
+): string {
+  if (minTtl !== undefined && kernelCount(minTtlCounters) > tooFarBefore)
+    return `: packets came with a TTL below ${minTtl} and were dropped (RFC 5082)`
   const wrong = wrongSignature(address)
   if (wrong !== undefined) return `: ${wrong}`
   if (password !== undefined) return ', or its MD5 password is another one'

@@ -6,7 +6,7 @@ import type { ListenHandlers, TcpListen, TcpListener, TcpMinTtl } from '#core/ne
 import { SystemError, libc } from './libc.ts'
 import { filterInstructionsMax, minTtlFilter } from './packet-filter.ts'
 import { boundPort, openListeningSocket, setFilter } from './socket-linux.ts'
-import { watchSignatures } from './signature-watch.ts'
+import { rightSignature, watchSignatures } from './signature-watch.ts'
 import { Connection, fdOf } from './tcp-connection.ts'
 import { endsOf } from './tcp-ends.ts'
 import { explain } from './tcp-errors.ts'
@@ -54,6 +54,7 @@ export function listen(options: TcpListen, handlers: ListenHandlers): TcpListene
         socket.resetAndDestroy()
         return
       }
+      rightSignature(ends.remoteAddress)
       connection.attach(handlers.accepted(connection, ends))
     })
     server.on('error', (error) => {

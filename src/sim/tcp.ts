@@ -112,6 +112,7 @@ export class SimulatedTcp {
       stop()
       endpoint = made
       own.endpoints.add(made)
+      own.wrongSignatures.delete(options.address)
       made.start(handlers)
       handlers.opened(ends)
     }

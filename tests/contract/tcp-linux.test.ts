@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
+import net from 'node:net'
 import { after, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { address } from '#core/net/address.ts'
@@ -86,6 +88,20 @@ if ('unavailable' in netns) {
     // All have always something to read, and each of them would be read 32 times in a turn.
     assert.ok(Math.max(...perTurn) <= 4, `${Math.max(...perTurn)} chunks in a turn`)
   })
+
+  for (const host of ['10.66.0.5', 'fd66::5']) {
+    it(`says when a neighbour answers from further away than it may: ${host} (RFC 5082 §3)`, async () => {
+      // With the TTL that Linux gives by itself.
+      const server = net.createServer().listen(0, host)
+      await once(server, 'listening')
+      const { port } = server.address() as net.AddressInfo
+      const dial = { address: address(host), port, ttl: 255, minTtl: 254, timeoutMs: 300 }
+      const handlers = { opened() {}, received() {}, closed() {} }
+      const failure = await new Promise((failed) => linuxTcp().dial(dial, { ...handlers, failed }))
+      server.close()
+      assert.match(String(failure), /no answer .*: packets came with a TTL below 254 and were dropped/)
+    })
+  }
 
   it('listens with more keys and least TTLs than the kernel has room for, and says whose key is missing', async () => {
     const complaints: string[] = []

@@ -1,6 +1,5 @@
 /** Speakers on the kernel's own TCP: keys, hop limits, many neighbours at once. Each in one address of a namespace of ours. */
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
 import { after, describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { PeerStatus } from '#core/bgp/io.ts'
@@ -9,6 +8,7 @@ import type { KubeObject } from '#core/schema/object.ts'
 import { emptySnapshot, type Snapshot } from '#core/schema/snapshot.ts'
 import { SpeakerLoop } from '#daemon/speaker-loop.ts'
 import { systemClock } from '#host/clock.ts'
+import { kernelCount } from '#host/kernel-counters.ts'
 import { linuxTcp } from '#host/tcp-linux.ts'
 import { enterPrivateNetns } from '../contract/private-netns.ts'
 import { until } from '../until.testing.ts'
@@ -136,11 +136,7 @@ for (const { version, one, other, member } of versions) {
 
 /** Connection requests for which no listener of this namespace had room. */
 function lostRequests(): number {
-  const lines = readFileSync('/proc/thread-self/net/netstat', 'utf8')
-    .split('\n')
-    .filter((line) => line.startsWith('TcpExt:'))
-  const [names = [], values = []] = lines.map((line) => line.split(' '))
-  return Number(values[names.indexOf('ListenDrops')])
+  return kernelCount(['ListenDrops'])
 }
 
 /** One speaker that listens and connects with one address. */
