@@ -3,6 +3,7 @@
  * Nothing counts before End of Data (RFC 8210 §5.8), so an answer that breaks off changes nothing.
  */
 import type { Prefix } from '#core/net/prefix.ts'
+import { KeySet } from './key-set.ts'
 import { errorCode } from './pdu.ts'
 
 /** One payload as text, `asn maxLength prefix`: equal payloads are equal strings. */
@@ -27,15 +28,15 @@ export function roaOf(key: RecordKey): Roa {
 }
 
 export class CacheRecords {
-  #current = new Set<RecordKey>()
+  #current = new KeySet()
   #staged:
-    | { kind: 'full'; records: Set<RecordKey> }
+    | { kind: 'full'; records: KeySet; ipv6: number }
     | { kind: 'changes'; added: Set<RecordKey>; removed: Set<RecordKey> }
     | undefined
   #ipv6 = 0
 
   /** Those of the last complete answer. Not to be changed by the caller. */
-  get current(): ReadonlySet<RecordKey> {
+  get current(): Pick<KeySet, 'has' | 'keys' | 'size'> {
     return this.#current
   }
 
@@ -47,7 +48,7 @@ export class CacheRecords {
   begin(kind: 'full' | 'changes'): void {
     this.#staged =
       kind === 'full'
-        ? { kind, records: new Set() }
+        ? { kind, records: new KeySet(), ipv6: 0 }
         : { kind, added: new Set<RecordKey>(), removed: new Set<RecordKey>() }
   }
 
@@ -57,10 +58,16 @@ export class CacheRecords {
     if (staged === undefined) return errorCode.corruptData
     const key = keyOf(roa)
     if (staged.kind === 'full') {
-      if (!announce) return staged.records.delete(key) ? undefined : errorCode.withdrawalOfUnknown
+      const six = key.includes(':') ? 1 : 0
+      if (!announce) {
+        if (!staged.records.delete(key)) return errorCode.withdrawalOfUnknown
+        staged.ipv6 -= six
+        return undefined
+      }
       if (staged.records.has(key)) return errorCode.duplicateAnnouncement
       if (staged.records.size >= recordsMax) return errorCode.internalError
       staged.records.add(key)
+      staged.ipv6 += six
       return undefined
     }
     const { added, removed } = staged
@@ -80,8 +87,7 @@ export class CacheRecords {
     if (staged === undefined) return { kind: 'changes', keys: [] }
     if (staged.kind === 'full') {
       this.#current = staged.records
-      this.#ipv6 = 0
-      for (const key of this.#current) if (key.includes(':')) this.#ipv6++
+      this.#ipv6 = staged.ipv6
       return { kind: 'full' }
     }
     for (const key of staged.removed) if (this.#current.delete(key) && key.includes(':')) this.#ipv6--
@@ -99,7 +105,7 @@ export class CacheRecords {
 
   clear(): void {
     this.#staged = undefined
-    this.#current = new Set()
+    this.#current = new KeySet()
     this.#ipv6 = 0
   }
 }

@@ -4,6 +4,7 @@
  * told all of its own. Validation itself (RFC 6811) is the speaker's.
  */
 import type { Address } from '#core/net/address.ts'
+import { KeySet } from './key-set.ts'
 import { errorCode, PduFramer, type Version } from './pdu.ts'
 import { CacheRecords, roaOf, type RecordKey, type Roa } from './records.ts'
 import {
@@ -80,7 +81,7 @@ export class Rpki {
   /** The cache whose data counts. It stays so while it is lost and its data has not expired. */
   #used: Cache | undefined
   /** What the speaker was told. */
-  readonly #told = new Set<RecordKey>()
+  readonly #told = new KeySet()
   /** Keys for which what was told may differ from what is used. */
   #due: Iterator<RecordKey>[] = []
   #nextConnection = 1
