@@ -6,6 +6,7 @@ import type { PathAttributes } from '#core/bgp/attributes.ts'
 import { asPathText } from '#core/bgp/as-path-text.ts'
 import type { PeerConfig } from '#core/bgp/config.ts'
 import type { PeerStatus, RouteEntry } from '#core/bgp/io.ts'
+import type { Prefix } from '#core/net/prefix.ts'
 import type { Problem, Reason } from '#core/lib/reason.ts'
 import type { StationStatus } from '#core/bmp/station.ts'
 import type { CacheStatus } from '#core/rpki/rpki.ts'
@@ -130,14 +131,15 @@ export interface RouteList {
   addresses: ReadonlyMap<string, string>
   /** The routes are those sent to peers, else they are of loc-rib or adj-rib-in. */
   advertised: boolean
+  /** Why own routes are announced: `routeReasons` of the plan. Asked once for each row, of which there may be many. */
+  reasonsOf: (prefix: Prefix) => InstancePlan['routeReasons']
 }
 
-export function routeRow({ node, plan, addresses, advertised }: RouteList, entry: RouteEntry): RouteRow {
+export function routeRow(list: RouteList, entry: RouteEntry): RouteRow {
+  const { node, plan, addresses, advertised } = list
   const { attributes, peer, received } = entry
   const own = advertised || peer === undefined
-  const reasons = own
-    ? plan.routeReasons.filter((why) => why.prefix === entry.prefix && (!advertised || why.peer === peer))
-    : []
+  const reasons = own ? list.reasonsOf(entry.prefix).filter((why) => !advertised || why.peer === peer) : []
   return {
     node,
     instance: plan.config.name,

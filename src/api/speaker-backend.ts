@@ -142,7 +142,7 @@ function problemRows(view: SpeakerView): ProblemRow[] {
 }
 
 /** Rows of a page: so many that a page is no more than a moment's work. */
-const pageRows = 500
+const pageRows = 200
 
 /** In pages, so that neither a whole table is made into rows at a time nor the speaker is held up. */
 function* routePages(view: SpeakerView, query: RouteQuery): Generator<List<RouteRow>> {
@@ -153,7 +153,14 @@ function* routePages(view: SpeakerView, query: RouteQuery): Generator<List<Route
     const { name } = instance.config
     const statuses = view.peers(name)
     const addresses = new Map(statuses.map(({ peer, address }) => [peer, address as string]))
-    const list = { node: view.node, plan: instance, addresses, advertised: query.view === 'advertised' }
+    const reasons = Map.groupBy(instance.routeReasons, ({ prefix }) => prefix)
+    const list = {
+      node: view.node,
+      plan: instance,
+      addresses,
+      advertised: query.view === 'advertised',
+      reasonsOf: (prefix: Prefix) => reasons.get(prefix) ?? [],
+    }
     const peers =
       query.peer === undefined
         ? [undefined]

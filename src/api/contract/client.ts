@@ -1,7 +1,7 @@
 /** Asks a Herald API, over a unix socket or HTTP. */
 import { request, type IncomingMessage } from 'node:http'
 import { createInterface } from 'node:readline'
-import { z } from 'zod'
+import type { z } from 'zod'
 import { messageOf } from '#core/lib/error.ts'
 import { err, ok, type Result } from '#core/lib/result.ts'
 import { endOfRowsSchema, errorSchema, ndjson, type List } from './contract.ts'
@@ -81,18 +81,18 @@ export async function* streamRows<T extends z.ZodType>(
   let complete = false
   try {
     for await (const line of createInterface({ input: opened.value, crlfDelay: Infinity })) {
-      const parsed = parse(server, line, status, z.union([row, endOfRowsSchema]))
+      const end = parseEnd(line)
+      if (end !== undefined) {
+        page.warnings.push(...end)
+        complete = true
+        break
+      }
+      const parsed = parse(server, line, status, row)
       if (!parsed.ok) {
         yield parsed
         return
       }
-      const end = endOfRowsSchema.strict().safeParse(parsed.value)
-      if (end.success) {
-        page.warnings.push(...end.data.warnings)
-        complete = true
-        break
-      }
-      page.items.push(parsed.value as z.output<T>)
+      page.items.push(parsed.value)
       if (page.items.length >= rowsAtATime) yield ok({ items: page.items.splice(0), warnings: [] })
     }
   } catch (error) {
@@ -100,6 +100,16 @@ export async function* streamRows<T extends z.ZodType>(
     return
   }
   yield complete ? ok(page) : err({ kind: 'unreachable', message: `${server} broke off its answer` })
+}
+
+/** The warnings of the last line; undefined for a row, which says more. */
+function parseEnd(line: string): string[] | undefined {
+  if (!line.startsWith('{"warnings":')) return undefined
+  try {
+    return endOfRowsSchema.parse(JSON.parse(line)).warnings
+  } catch {
+    return undefined
+  }
 }
 
 /** The values of a watch, one per server-sent event, until `signal` aborts or the server goes away. */
