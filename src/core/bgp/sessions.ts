@@ -41,7 +41,7 @@ export function drive(bgp: BgpState, neighbour: Neighbour, input: SessionInput):
   bgp.wakeAt = Math.min(bgp.wakeAt, neighbourDeadline(neighbour))
 }
 
-/** `pause`: it was just ended. */
+/** Lets the session come up, unless something holds it down. `pause`: it was just ended. */
 export function startSession(bgp: BgpState, neighbour: Neighbour, pause = false): void {
   const { heldDown } = neighbour.config
   if (heldDown !== undefined) neighbour.lastError = { at: bgp.now, direction: 'local', message: heldDown }
