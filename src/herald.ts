@@ -88,6 +88,7 @@ function actionsOf({ signal }: Terminal): Actions {
         output,
         ...(wanted === undefined ? {} : { prefix: wanted.value }),
         ...(peer === undefined ? {} : { peer: addressOf('--peer', peer) }),
+        signal,
         trouble: (reason: string) => terminal.err(`Warning: ${reason}`),
       }
       await orError(showMrt(options, (lines) => terminal.out(lines)))

@@ -12,6 +12,8 @@ export interface MrtShowOptions {
   /** Only what is about this prefix, or this peer's address; absent: everything. */
   prefix?: string
   peer?: string
+  /** Nobody reads on. */
+  signal?: AbortSignal
   /** A record that cannot be shown, and why. */
   trouble: (reason: string) => void
 }
@@ -24,6 +26,7 @@ export async function showMrt(
   const shower = new Shower()
   for await (const records of mrtRecords(options.file)) {
     if (!records.ok) return records
+    if (options.signal?.aborted === true) break
     const lines: string[] = []
     for (const record of records.value)
       for (const shown of shower.show(record)) {

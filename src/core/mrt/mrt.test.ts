@@ -70,6 +70,11 @@ test('what is no MRT file is refused and named', () => {
   assert.match(readAll(new Uint8Array(100).fill(0x41)).error ?? '', /no MRT file/)
 })
 
+test('a compressed file is told from other mistakes', () => {
+  const gzip = Uint8Array.of(0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0)
+  assert.match(readAll(gzip).error ?? '', /^compressed data at byte 0/)
+})
+
 test('whatever the bytes, reading and showing end without a throw and within bounds', () => {
   const files = [sampleFile(), addPathFile()]
   const bytes = fc.oneof(...files.map(mutated), fc.uint8Array({ maxLength: 200 }))

@@ -49,6 +49,7 @@ export class MrtReader {
     const type = reader.u16()
     const subtype = reader.u16()
     const length = reader.u32()
+    if (this.#offset === 0 && isCompressed(this.#bytes)) return this.#fail('compressed data')
     if (length > recordLengthMax) return this.#fail(`a record of ${length} bytes`)
     if (available < headerLength + length) return undefined
     const record = readRecord(1000 * seconds, type, subtype, reader.part(length))
@@ -70,6 +71,16 @@ export class MrtReader {
     this.#at = 0
     return err(`${what} at byte ${this.#offset}: this is no MRT file, or not from here on`)
   }
+}
+
+/** gzip, bzip2 or xz, by which collectors give their files away. */
+function isCompressed(bytes: Uint8Array): boolean {
+  const magics = [
+    [0x1f, 0x8b],
+    [0x42, 0x5a, 0x68],
+    [0xfd, 0x37, 0x7a, 0x58, 0x5a],
+  ]
+  return magics.some((magic) => magic.every((byte, i) => bytes[i] === byte))
 }
 
 /** Undefined: malformed. `reader` is a part that is the record's body. */
