@@ -193,8 +193,13 @@ function compareTaken(update: Update, verdict: Taken, random: Prng): void {
     if (expected !== undefined) assert.equal(hex(value), hex(expected), `value of attribute ${type}`)
   }
   assert.equal(kept, verdict.kept.size - (verdict.kept.has(26) ? 1 : 0), 'as many attributes go on')
-  if (random.below(16) > 0) return
+  if (random.below(8) > 0) return
   const value = decodeAttributes(attributes, update.announced[0]!.nextHop)
+  if (verdict.asPath !== undefined) {
+    const asns = value.asPath.flatMap((segment) => segment.asns)
+    assert.equal(asns.join(' '), verdict.asPath.join(' '), 'AS path')
+    assert.equal(value.aggregator?.asn, verdict.aggregator, 'AGGREGATOR')
+  }
   assert.equal(hex(encodeAttributes(value)), hex(attributes), 'the block is canonical')
 }
 

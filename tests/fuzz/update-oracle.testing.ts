@@ -21,6 +21,10 @@ export interface Taken {
   kept: Set<number>
   /** Values of kept attributes that have one form only. */
   values: Map<number, Uint8Array>
+  /** AS numbers of the path, where it has sequences alone: with those of AS4_PATH for AS_TRANS (RFC 6793 §4.2.3). */
+  asPath: number[] | undefined
+  /** AS number of AGGREGATOR, likewise. */
+  aggregator: number | undefined
 }
 
 /** Prefixes counted and summed, in whatever order. */
@@ -69,6 +73,12 @@ class Judge {
   readonly values = new Map<number, Uint8Array>()
   readonly seen = new Set<number>()
   listener: PathListener | undefined
+  path: number[] | undefined
+  as4Path: number[] | undefined
+  /** A set stands in a path: how it counts with others is left open. */
+  hasSets = false
+  aggregator: number | undefined
+  as4Aggregator: number | undefined
   nextHop: Uint8Array | undefined
   /** MP_REACH_NLRI says that something can be reached, and by what. */
   reachable = false
@@ -168,6 +178,7 @@ class Judge {
         if (!this.goodPath(value, asnOctets, this.context.kind === 'ebgp')) return this.withdraw(11)
         // RFC 5065 §5: a member AS has put itself in front.
         if (this.context.kind === 'confed' && value[0] !== 3) return this.withdraw(11)
+        this.path = this.numbersOf(value, asnOctets)
         break
       case 3:
         this.nextHop = value
@@ -181,13 +192,16 @@ class Judge {
         break
       case 7:
         if (!goodAggregator(value, asnOctets)) return void this.discarded.add(7)
+        this.aggregator = numberAt(value, 0, asnOctets)
         break
       case 17:
         if (value.length === 0 || !this.goodPath(value, 4, false)) this.discarded.add(17)
+        else this.as4Path = this.numbersOf(value, 4)
         // Otherwise it becomes part of AS_PATH (RFC 6793 §4.2.3).
         return
       case 18:
         if (!goodAggregator(value, 4)) this.discarded.add(18)
+        else this.as4Aggregator = numberAt(value, 0, 4)
         return
       case 9:
       case 35:
@@ -260,7 +274,43 @@ class Judge {
       this.announced.count = this.announced.sum = 0
     }
     const { treatAsWithdraw, discarded, announced, withdrawn, kept, values } = this
-    return { kind: 'taken', treatAsWithdraw, discarded, announced, withdrawn, kept, values }
+    const { asPath, aggregator } = this.widened()
+    return {
+      kind: 'taken',
+      treatAsWithdraw,
+      discarded,
+      announced,
+      withdrawn,
+      kept,
+      values,
+      asPath,
+      aggregator,
+    }
+  }
+
+  /** RFC 6793 §4.2.3. */
+  widened(): Pick<Taken, 'asPath' | 'aggregator'> {
+    const { path, as4Path, aggregator, as4Aggregator } = this
+    if (this.hasSets || path === undefined) return { asPath: undefined, aggregator: undefined }
+    // An aggregator of two octets that is not AS_TRANS has made the path anew: what stands beside it is stale.
+    if (aggregator !== undefined && aggregator !== 23456 && as4Aggregator !== undefined)
+      return { asPath: path, aggregator }
+    const merged =
+      as4Path === undefined || as4Path.length > path.length
+        ? path
+        : [...path.slice(0, path.length - as4Path.length), ...as4Path]
+    return { asPath: merged, aggregator: aggregator === 23456 ? (as4Aggregator ?? 23456) : aggregator }
+  }
+
+  /** Of a well-formed path. */
+  numbersOf(value: Uint8Array, octets: number): number[] {
+    const numbers: number[] = []
+    for (let at = 0; at < value.length;) {
+      if (value[at] !== 2) this.hasSets = true
+      const end = at + 2 + value[at + 1]! * octets
+      for (at += 2; at < end; at += octets) numbers.push(numberAt(value, at, octets))
+    }
+    return numbers
   }
 
   withdraw(...subcodes: number[]): void {
@@ -322,6 +372,12 @@ const categories: Record<number, number> = {
   26: 0x80,
   32: 0xc0,
   35: 0xc0,
+}
+
+function numberAt(value: Uint8Array, at: number, octets: number): number {
+  let number = 0
+  for (let i = at; i < at + octets; i++) number = number * 256 + value[i]!
+  return number
 }
 
 function familyOf(value: Uint8Array): Family | undefined {
