@@ -3,11 +3,12 @@
  * any more is given to a later one, and a whole segment of them that nothing uses goes from every column.
  *
  *     parts      64 × Int32   | tag 7 bits, id + 1 25 bits |     open addressing, linear probing; 0: empty
+ *     hashes     64 × Int32   | hash |                           beside it, for growth and removal, which read no keys so
  *     words      Int32 × W    | network address, host bits 0 |   by id, in segments; W is 1 (IPv4) or 4 (IPv6)
  *     lengths    Uint8        | prefix length |                  by id, in segments; 255: the id is free, and its first word
  *                                                                links to the next free one of its segment (0: none)
  *
- * Load is between 1/3 and 2/3: 6 to 12 bytes of slots and 5 (IPv4) or 17 (IPv6) of key per prefix. The upper bits of the hash
+ * Load is between 1/3 and 2/3: 12 to 24 bytes of slots and 5 (IPv4) or 17 (IPv6) of key per prefix. The upper bits of the hash
  * choose the part, so a part grows or shrinks alone, in a fraction of a millisecond. A removal shifts the slots behind it
  * back, so churn leaves no tombstones. The hash is seeded: a neighbour cannot aim at one slot. Bench: `bench/rib.ts`.
  */
@@ -42,6 +43,7 @@ export class PrefixTable {
   readonly #width: 1 | 4
   readonly #seed: number
   readonly #parts: Int32Array[] = []
+  readonly #hashes: Int32Array[] = []
   readonly #sizes = new Int32Array(partsCount)
   readonly #segments: (Segment | undefined)[] = []
   /** Segments that may have room, the last one first. */
@@ -61,7 +63,10 @@ export class PrefixTable {
     this.#width = version === 4 ? 1 : 4
     this.#seed = seed | 0
     this.#segmentEmptied = segmentEmptied
-    for (let i = 0; i < partsCount; i++) this.#parts.push(new Int32Array(leastSlots))
+    for (let i = 0; i < partsCount; i++) {
+      this.#parts.push(new Int32Array(leastSlots))
+      this.#hashes.push(new Int32Array(leastSlots))
+    }
   }
 
   /** Number of prefixes that have an id. */
@@ -112,14 +117,15 @@ export class PrefixTable {
     const hash = this.#hash()
     const part = hash >>> (32 - partBits)
     const slots = this.#parts[part]!
+    const hashes = this.#hashes[part]!
     const mask = slots.length - 1
     let hole = hash & mask
     while ((slots[hole]! & idMask) !== id + 1) hole = (hole + 1) & mask
     for (let slot = (hole + 1) & mask; slots[slot] !== 0; slot = (slot + 1) & mask) {
-      this.#load((slots[slot]! & idMask) - 1)
       // An entry may move into the hole unless its home lies behind the hole.
-      if (((slot - this.#hash()) & mask) < ((slot - hole) & mask)) continue
+      if (((slot - hashes[slot]!) & mask) < ((slot - hole) & mask)) continue
       slots[hole] = slots[slot]!
+      hashes[hole] = hashes[slot]!
       hole = slot
     }
     slots[hole] = 0
@@ -211,6 +217,7 @@ export class PrefixTable {
     assert(id < idMask, 'no more prefixes than ids')
     slots[slot] = (((hash >>> tagShift) & 0x7f) << idBits) | (id + 1)
     const part = hash >>> (32 - partBits)
+    this.#hashes[part]![slot] = hash
     const size = ++this.#sizes[part]!
     this.#size++
     if (3 * size > 2 * slots.length) this.#resize(part, 2 * slots.length)
@@ -262,16 +269,19 @@ export class PrefixTable {
   }
 
   #resize(part: number, capacity: number): void {
-    const old = this.#parts[part]!
+    const [old, oldHashes] = [this.#parts[part]!, this.#hashes[part]!]
     const slots = new Int32Array(capacity)
-    for (const entry of old) {
-      if (entry === 0) continue
-      this.#load((entry & idMask) - 1)
-      let slot = this.#hash() & (capacity - 1)
+    const hashes = new Int32Array(capacity)
+    for (let i = 0; i < old.length; i++) {
+      if (old[i] === 0) continue
+      const hash = oldHashes[i]!
+      let slot = hash & (capacity - 1)
       while (slots[slot] !== 0) slot = (slot + 1) & (capacity - 1)
-      slots[slot] = entry
+      slots[slot] = old[i]!
+      hashes[slot] = hash
     }
     this.#parts[part] = slots
+    this.#hashes[part] = hashes
   }
 
   /** Reads a prefix of valid length into the key and clears its host bits. */
