@@ -2,7 +2,7 @@
 import { type BgpState, showTap, tell } from './bgp-state.ts'
 import type { Family } from './family.ts'
 import type { BgpEvent } from './io.ts'
-import type { RibSink } from './rib/rib.ts'
+import type { RibSink } from './rib/update-groups.ts'
 import { drive } from './sessions.ts'
 import { encodeMessage } from './wire/wire.ts'
 

@@ -9,7 +9,8 @@ import { headerLength, type UpdateContext } from '../wire/context.ts'
 import { decodeUpdate } from '../wire/update-decode.ts'
 import { Ingest } from './ingest.ts'
 import { queryRoutes } from './query.ts'
-import { Rib, type NeighbourSession, type RibSink } from './rib.ts'
+import { Rib, type NeighbourSession } from './rib.ts'
+import type { RibSink } from './update-groups.ts'
 
 const local = address('192.0.2.1')
 const from = {

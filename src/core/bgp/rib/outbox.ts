@@ -85,11 +85,6 @@ export class Outbox {
   readonly #others = new Map<number, number[]>()
   #withdrawals: number[] = []
 
-  /** Number of routes that wait. */
-  get size(): number {
-    return this.#count
-  }
-
   /** `set`: stays until `write`. */
   announce(set: number, except: number, prefix: number, pathId: number): void {
     if (set >= this.#stamps.length) {

@@ -34,6 +34,11 @@ export const chained = 0x4000_0000
 /** Bits of a cell beside the attribute set. */
 export const cellBits = { rejected: 1, epoch: 2 } as const
 
+/** The cell of a path that came with `set`, which import made `result` of; 0: rejected. */
+export function cellOf(result: number, set: number, epoch: number): number {
+  return result > 0 ? 4 * result + epoch : 4 * set + epoch + cellBits.rejected
+}
+
 export function setOf(cell: number): number {
   return cell >>> 2
 }

@@ -17,7 +17,8 @@ import { decodeMessage } from '../wire/wire.ts'
 import { withheldFrom } from './explain.ts'
 import { queryPage, queryRoutes } from './query.ts'
 import { referenceAdjRibOut, referenceImport, referenceLocRib, type ReferenceRib } from './rib.reference.ts'
-import { Rib, type NeighbourSession, type RibSink } from './rib.ts'
+import { Rib, type NeighbourSession } from './rib.ts'
+import type { RibSink } from './update-groups.ts'
 
 const prefixes = [
   '0.0.0.0/0',

@@ -7,26 +7,24 @@
  * long: what is left makes the next call due at once. Work is counted in prefixes looked at.
  */
 import { assert, present } from '#core/lib/assert.ts'
-import { wellKnownCommunities } from '#core/net/community.ts'
 import { addressBytes, compareAddresses, type Address } from '#core/net/address.ts'
 import type { Prefix } from '#core/net/prefix.ts'
-import type { PathAttributes } from '../attributes.ts'
 import type { OriginatedAttributes } from '../config.ts'
 import { families, familyOfPrefix, type Family } from '../family.ts'
 import type { OriginChange } from '../policy/origins.ts'
-import type { Outcome } from '../policy/outcome.ts'
 import type { Update } from '../wire/message.ts'
 import { encodePrefix, pathIdAt } from '../wire/nlri.ts'
-import { encodeEndOfRib } from '../wire/update-encode.ts'
-import { attributeFlags, AttributeStore } from './attribute-store.ts'
+import { AttributeStore } from './attribute-store.ts'
 import type { DecisionRules } from './decision.ts'
-import { targetKey, type ExportTarget } from './export.ts'
-import { importOutcome, sourceKey, type ImportSource } from './import.ts'
-import { BY_PREFIX, OutcomeCache } from './outcome-cache.ts'
-import { isExcepted, Outbox } from './outbox.ts'
+import type { ExportTarget } from './export.ts'
+import type { ImportSource } from './import.ts'
+import { Imports, type ImportMemory } from './imports.ts'
+import { BY_PREFIX } from './outcome-cache.ts'
 import type { LearnedFrom, PathSource } from './path-source.ts'
-import { cellBits, PeerTable, RibTable, setOf } from './rib-table.ts'
-import { UpdateGroup, type GroupRules, type GroupWorld, type Member } from './update-group.ts'
+import { cellBits, cellOf, PeerTable, RibTable } from './rib-table.ts'
+import { Sweeps } from './sweeps.ts'
+import type { GroupRules, GroupWorld, UpdateGroup } from './update-group.ts'
+import { gatherMs, UpdateGroups, type RibSink } from './update-groups.ts'
 
 export interface RibConfig {
   /** Any 32 bits, unknown to neighbours: the tables' hashes depend on it. */
@@ -68,16 +66,6 @@ export interface OwnRoute {
   to: { slot: number; attributes: OriginatedAttributes }[]
 }
 
-/** Takes what `run` makes. */
-export interface RibSink {
-  /** Whole messages for the neighbour, in order. The array may be sent to several, and is not changed afterwards. */
-  send(slot: number, bytes: Uint8Array, messages: number): void
-  /** RFC 7313 §4: everything of the family follows, or has been sent. */
-  refreshBorder(slot: number, family: Family, role: 'begin' | 'end'): void
-  /** The best path of this prefix changed. Its id means the prefix until the call returns. */
-  bestChanged(family: Family, prefix: number): void
-}
-
 /** A neighbour's place in the RIB. */
 export interface Neighbour {
   policy: NeighbourPolicy
@@ -85,38 +73,16 @@ export interface Neighbour {
   session?: NeighbourSession
   /** The session that its paths came from: the one that is up or, while they are stale, the last one. */
   learned?: NeighbourSession
-  /** What import made of its sets, by family: shared by neighbours of equal source. */
-  imports?: Record<Family, OutcomeCache>
-  importKey: string
+  imports?: ImportMemory
   /** Of families whose stale paths are long-lived stale ones (RFC 9494 §4.3). */
   longLived: Set<Family>
-  groups: Partial<Record<Family, UpdateGroup>>
   congested: boolean
   /** It was taken out, and its paths are still going. */
   leaving: boolean
 }
 
-/** A walk over what a neighbour sent. */
-interface Sweep {
-  slot: number
-  family: Family
-  /** Stale paths go, become long-lived stale ones, or all are judged anew; or the decision is made anew for all prefixes. */
-  kind: 'stale' | 'longLived' | 'reevaluate' | 'redecide'
-  cursor: number
-  /** Of `reevaluate`: only where this has changed something. */
-  change?: OriginChange
-}
-
 /** Prefixes that a call looks at. */
 const defaultSliceSize = 16_384
-/** Up to so many changes leave in the call that brought them. */
-const smallFlush = 1024
-/** Changes gather until there are so many, or the first is so old. */
-const largeFlush = 32_768
-const gatherMs = 10
-
-const llgrStale = wellKnownCommunities['llgr-stale']
-
 export class Rib {
   readonly store: AttributeStore
   readonly tables: Record<Family, RibTable>
@@ -125,27 +91,15 @@ export class Rib {
   readonly decision: DecisionRules = { alwaysCompareMed: false }
   readonly #sliceSize: number
   readonly #worlds: Record<Family, GroupWorld>
-  readonly #groups: Record<Family, Map<string, UpdateGroup>> = {
-    'ipv4/unicast': new Map(),
-    'ipv6/unicast': new Map(),
-  }
-  readonly #imports = new Map<string, Record<Family, OutcomeCache>>()
-  readonly #longLived: OutcomeCache
+  readonly #groups: Record<Family, UpdateGroups>
+  readonly #imports: Imports
+  readonly #sweeps: Sweeps
   readonly #own: Record<Family, Set<number>> = { 'ipv4/unicast': new Set(), 'ipv6/unicast': new Set() }
-  readonly #sweeps: Sweep[] = []
-  readonly #dissolving: { family: Family; group: UpdateGroup }[] = []
-  readonly #outbox = new Outbox()
-  readonly #batch = new Uint32Array(largeFlush)
-  readonly #scratch = new Uint8Array(24)
   #regroup = false
   #epoch: number | undefined
   #complete = true
   /** Time at which the oldest change came that has not been told. */
   #gatheringSince = 0
-  #moreToDo = false
-  /** Slots of members that are behind or owed an End-of-RIB, the next one first. */
-  readonly #attended = new Set<number>()
-
   constructor({ seed, ownAsn, sliceSize = defaultSliceSize }: RibConfig) {
     this.#sliceSize = sliceSize
     this.store = new AttributeStore(seed, ownAsn)
@@ -161,9 +115,15 @@ export class Rib {
       sourceOf: (slot) => this.sourceOf(slot),
     })
     this.#worlds = { 'ipv4/unicast': world('ipv4/unicast'), 'ipv6/unicast': world('ipv6/unicast') }
-    this.#longLived = new OutcomeCache(this.store, withLongLivedStale, (attributes) =>
-      this.store.internTransient(attributes),
-    )
+    this.#groups = {
+      'ipv4/unicast': new UpdateGroups('ipv4/unicast', this.#worlds['ipv4/unicast']),
+      'ipv6/unicast': new UpdateGroups('ipv6/unicast', this.#worlds['ipv6/unicast']),
+    }
+    this.#imports = new Imports(this.store, this.tables)
+    this.#sweeps = new Sweeps(this.store, this.tables, (slot, family, set, prefix, stale) => {
+      const { imports, longLived } = this.#neighbour(slot)
+      return this.#imports.judge(imports!, family, set, prefix, stale && longLived.has(family))
+    })
   }
 
   /** A slot for a neighbour, which stays its own until `removeNeighbour`. */
@@ -172,9 +132,7 @@ export class Rib {
     const slot = free < 0 ? this.neighbours.length : free
     this.neighbours[slot] = {
       policy,
-      importKey: '',
       longLived: new Set(),
-      groups: {},
       congested: false,
       leaving: false,
     }
@@ -207,7 +165,7 @@ export class Rib {
   setDecision(rules: DecisionRules): void {
     if (rules.alwaysCompareMed === this.decision.alwaysCompareMed) return
     this.decision.alwaysCompareMed = rules.alwaysCompareMed
-    for (const family of families) this.#sweep({ slot: 0, family, kind: 'redecide', cursor: 0 })
+    for (const family of families) this.#sweeps.begin({ slot: 0, family, kind: 'redecide' })
   }
 
   /** The session came up: the neighbour gets the whole table of each family, then End-of-RIB (RFC 4724 §2). */
@@ -217,7 +175,7 @@ export class Rib {
     const before = neighbour.learned
     // Stale paths of what was another neighbour in the eyes of the decision cannot stay.
     if (before !== undefined && identityOf(before.from) !== identityOf(session.from))
-      for (const family of families) this.#finishStale(slot, family)
+      for (const family of families) this.#sweeps.finishStale(slot, family)
     neighbour.session = session
     neighbour.learned = session
     neighbour.congested = false
@@ -228,17 +186,13 @@ export class Rib {
       peer.asn = session.from.asn
       peer.routerId = numberOf(session.from.routerId)
       if (!session.families.includes(family)) continue
-      const group = this.#groupFor(slot, family)
-      neighbour.groups[family] = group
-      group.join(slot, peer)
-      this.#attended.add(slot)
+      this.#groups[family].join(slot, this.#rulesFor(slot, family), session.enhancedRouteRefresh === true)
       // What it gets of own routes may be something else than what others get.
       for (const prefix of this.#own[family]) this.tables[family].touch(prefix)
     }
     this.#forgetSource(slot)
     this.#setSource(slot)
     this.#rank()
-    this.#moreToDo = true
   }
 
   /** The configuration of a neighbour whose session stays up has changed what its routes become. */
@@ -262,9 +216,7 @@ export class Rib {
     if (session !== undefined) this.store.setOwner(session.from.address, 0)
     delete neighbour.session
     for (const family of families) {
-      const group = neighbour.groups[family]
-      if (group !== undefined) this.#leave(group, slot, family)
-      delete neighbour.groups[family]
+      this.#groups[family].leave(slot)
       this.tables[family].peers[slot]!.advertised = 0
       const keeps = kept.includes(family)
       const peer = this.tables[family].peers[slot]!
@@ -275,8 +227,8 @@ export class Rib {
 
   /** All routes of the family are stale until they come again: the neighbour sends them anew (RFC 7313 §4). */
   markStale(slot: number, family: Family): void {
-    this.#finishStale(slot, family)
-    this.#forgetSweeps((each) => each.slot === slot && each.family === family && each.kind !== 'reevaluate')
+    this.#sweeps.finishStale(slot, family)
+    this.#sweeps.drop((each) => each.slot === slot && each.family === family && each.kind !== 'reevaluate')
     const peer = this.tables[family].peers[slot]!
     this.#neighbour(slot).longLived.delete(family)
     peer.epoch ^= cellBits.epoch
@@ -285,7 +237,7 @@ export class Rib {
 
   /** Forgets the routes that are still stale (RFC 4724 §4.2, RFC 7313 §4). */
   sweepStale(slot: number, family: Family): void {
-    if (this.tables[family].peers[slot]!.stale > 0) this.#sweep({ slot, family, kind: 'stale', cursor: 0 })
+    if (this.tables[family].peers[slot]!.stale > 0) this.#sweeps.begin({ slot, family, kind: 'stale' })
   }
 
   /**
@@ -294,7 +246,7 @@ export class Rib {
    */
   toLongLived(slot: number, family: Family): void {
     this.#neighbour(slot).longLived.add(family)
-    this.#sweep({ slot, family, kind: 'longLived', cursor: 0 })
+    this.#sweeps.begin({ slot, family, kind: 'longLived' })
   }
 
   /**
@@ -306,14 +258,13 @@ export class Rib {
       const world = this.#worlds[family]
       if (world.deferred === deferred) continue
       world.deferred = deferred
-      for (const group of this.#groups[family].values()) group.rewalk()
-      this.#moreToDo = true
+      this.#groups[family].rewalk('all')
     }
   }
 
   /** RFC 4724 §4.1: while own routes are still being gathered no End-of-RIB is sent. */
   setComplete(complete: boolean): void {
-    if (complete && !this.#complete) this.#moreToDo = true
+    if (complete && !this.#complete) for (const family of families) this.#groups[family].busy = true
     this.#complete = complete
   }
 
@@ -322,9 +273,7 @@ export class Rib {
     const neighbour = this.#neighbour(slot)
     if (neighbour.congested === congested) return
     neighbour.congested = congested
-    for (const family of families) neighbour.groups[family]?.setCongested(slot, congested)
-    this.#attended.add(slot)
-    if (!congested) this.#moreToDo = true
+    for (const family of families) this.#groups[family].setCongested(slot, congested)
   }
 
   /** Validated origins changed: everything that was asked about them is asked again (RFC 6811 §2). */
@@ -332,17 +281,15 @@ export class Rib {
     for (const [slot, neighbour] of this.neighbours.entries())
       for (const family of change.families)
         if (neighbour?.imports?.[family].testsRpki === true)
-          this.#sweep({ slot, family, kind: 'reevaluate', cursor: 0, change })
-    for (const family of change.families)
-      for (const group of this.#groups[family].values()) if (group.testsRpki) group.rewalk()
-    this.#moreToDo = true
+          this.#sweeps.begin({ slot, family, kind: 'reevaluate', change })
+    for (const family of change.families) this.#groups[family].rewalk('rpki')
   }
 
   /** Judges anew all that this neighbour sent. */
   reevaluate(slot: number): void {
     for (const family of families)
       if (this.tables[family].peers[slot]!.received > 0)
-        this.#sweep({ slot, family, kind: 'reevaluate', cursor: 0 })
+        this.#sweeps.begin({ slot, family, kind: 'reevaluate' })
   }
 
   /** Takes an UPDATE in. `now` in ms; it is kept per route in tenths of a second. */
@@ -443,11 +390,7 @@ export class Rib {
 
   /** The neighbour wants all routes of the family again (RFC 2918 §4). */
   refresh(slot: number, family: Family): void {
-    const group = this.#neighbour(slot).groups[family]
-    if (group === undefined) return
-    group.refresh(slot)
-    this.#attended.add(slot)
-    this.#moreToDo = true
+    this.#groups[family].refresh(slot)
   }
 
   /**
@@ -456,26 +399,33 @@ export class Rib {
    */
   run(now: number, sink: RibSink): void {
     let budget = this.#sliceSize
-    this.#moreToDo = false
-    if (this.#regroup) this.#assignGroups()
-    budget = this.#runSweeps(budget)
-    for (const family of families) budget = this.#flush(family, budget, now, sink)
-    for (const family of families) budget = this.#walk(family, budget, sink)
-    budget = this.#bringUp(budget, sink)
-    this.#dissolve(budget)
+    for (const family of families) {
+      const groups = this.#groups[family]
+      groups.busy = false
+      if (!this.#regroup) continue
+      groups.assign((slot) => this.#rulesFor(slot, family))
+      // What they get of own routes may be something else than what other members of their new group get.
+      for (const prefix of this.#own[family]) this.tables[family].touch(prefix)
+    }
+    this.#regroup = false
+    budget = this.#sweeps.run(budget, (slot) => this.#freeSlot(slot))
+    for (const family of families)
+      budget = this.#groups[family].flush(budget, now - this.#gatheringSince, sink)
+    for (const family of families) budget = this.#groups[family].bringUp(budget, this.#complete, sink)
     this.store.releaseTransient()
   }
 
   /** Time at which `run` is wanted; Infinity: not before something changes. */
   nextRunAt(): number {
-    if (this.#moreToDo) return 0
+    if (this.#regroup || this.#sweeps.waiting) return 0
+    if (families.some((family) => this.#groups[family].busy)) return 0
     const waiting = families.some((family) => this.tables[family].dirty.length > 0)
     return waiting ? this.#gatheringSince + gatherMs : Infinity
   }
 
   /** The group that this neighbour is in while its session carries the family. */
   groupOf(slot: number, family: Family): UpdateGroup | undefined {
-    return this.neighbours[slot]?.groups[family]
+    return this.#groups[family].of(slot)
   }
 
   /** Where paths of this slot come from. */
@@ -485,9 +435,8 @@ export class Rib {
 
   /** Why a set that came from this neighbour is not used for this prefix; undefined if it is. */
   rejectionOf(slot: number, family: Family, set: number, prefix: number): string | undefined {
-    const imports = this.neighbours[slot]?.imports?.[family]
-    this.tables[family].prefixes.writeNlri(prefix, this.#scratch, 0)
-    return imports?.reasonAt(set, 0, this.#scratch, 0)
+    const imports = this.neighbours[slot]?.imports
+    return imports === undefined ? undefined : this.#imports.reasonOf(imports, family, set, prefix)
   }
 
   /** Time at which a path came, in ms. */
@@ -505,29 +454,16 @@ export class Rib {
     const neighbour = this.#neighbour(slot)
     const { policy, learned } = neighbour
     const source: ImportSource = { ...learned!.source, importRoutes: policy.importRoutes }
-    const key = sourceKey(source)
-    if (key === neighbour.importKey) return
-    const had = neighbour.imports !== undefined
-    neighbour.importKey = key
-    let imports = this.#imports.get(key)
-    if (imports === undefined) {
-      const cache = (family: Family) =>
-        new OutcomeCache(
-          this.store,
-          (attributes): Outcome => importOutcome(source, family, attributes),
-          (attributes) => this.store.internTransient(attributes),
-        )
-      imports = { 'ipv4/unicast': cache('ipv4/unicast'), 'ipv6/unicast': cache('ipv6/unicast') }
-      this.#imports.set(key, imports)
-    }
+    const imports = this.#imports.memoryOf(source)
+    const had = neighbour.imports
+    if (imports === had) return
     neighbour.imports = imports
-    const used = new Set(this.neighbours.map((each) => each?.importKey))
-    for (const each of this.#imports.keys()) if (!used.has(each)) this.#imports.delete(each)
-    if (had) this.reevaluate(slot)
+    this.#imports.keepOnly(new Set(this.neighbours.map((each) => each?.imports)))
+    if (had !== undefined) this.reevaluate(slot)
   }
 
   #forgetSource(slot: number): void {
-    for (const family of families) for (const group of this.#groups[family].values()) group.forgetSource(slot)
+    for (const family of families) this.#groups[family].forgetSource(slot)
   }
 
   #rulesFor(slot: number, family: Family): GroupRules {
@@ -542,200 +478,6 @@ export class Rib {
     }
   }
 
-  #groupFor(slot: number, family: Family): UpdateGroup {
-    const rules = this.#rulesFor(slot, family)
-    const key = rulesKey(slot, rules)
-    const groups = this.#groups[family]
-    let group = groups.get(key)
-    if (group === undefined) groups.set(key, (group = new UpdateGroup(this.#worlds[family], rules)))
-    if (rules.encoding.pathIds) this.tables[family].tellsAll = true
-    return group
-  }
-
-  #leave(group: UpdateGroup, slot: number, family: Family): void {
-    group.leave(slot)
-    if (group.members.size > 0) return
-    for (const [key, each] of this.#groups[family]) if (each === group) this.#groups[family].delete(key)
-    group.walk = { cursor: 0, until: 0 }
-    this.#dissolving.push({ family, group })
-    this.#moreToDo = true
-  }
-
-  /** Puts neighbours whose rules changed into the group that they now belong to; what they have been told is kept in mind. */
-  #assignGroups(): void {
-    this.#regroup = false
-    this.#moreToDo = true
-    for (const family of families) {
-      const groups = this.#groups[family]
-      for (const [key, group] of groups.entries().toArray()) {
-        const moves = new Map<string, number[]>()
-        for (const slot of group.members.keys()) {
-          const wanted = rulesKey(slot, this.#rulesFor(slot, family))
-          moves.set(wanted, [...(moves.get(wanted) ?? []), slot])
-        }
-        const stay = moves.delete(key)
-        for (const [wanted, slots] of moves) {
-          const rules = this.#rulesFor(slots[0]!, family)
-          const known = groups.get(wanted)
-          if (known === undefined && !stay && slots.length === group.members.size) {
-            groups.delete(key)
-            groups.set(wanted, group)
-            group.setRules(rules)
-            continue
-          }
-          let next = known
-          if (next === undefined) groups.set(wanted, (next = group.cloneFor(rules, slots)))
-          else {
-            for (const slot of slots) next.take(group, group.members.get(slot)!)
-            // What they get of own routes may be something else than what its other members get.
-            for (const prefix of this.#own[family]) this.tables[family].touch(prefix)
-          }
-          for (const slot of slots) {
-            this.#neighbour(slot).groups[family] = next
-            this.#attended.add(slot)
-          }
-          if (group.members.size === 0) this.#leave(group, -1, family)
-        }
-      }
-    }
-  }
-
-  #sweep(sweep: Sweep): void {
-    const { slot, family, kind } = sweep
-    const isSame = (each: Sweep) => each.slot === slot && each.family === family && each.kind === kind
-    // One that has not come to its end was about other things, too.
-    if (this.#sweeps.some(isSame)) delete sweep.change
-    this.#forgetSweeps(isSame)
-    this.#sweeps.push(sweep)
-    this.#moreToDo = true
-  }
-
-  #forgetSweeps(which: (sweep: Sweep) => boolean): void {
-    for (let i = this.#sweeps.length - 1; i >= 0; i--) if (which(this.#sweeps[i]!)) this.#sweeps.splice(i, 1)
-  }
-
-  #runSweeps(budget: number): number {
-    let left = budget
-    while (left > 0) {
-      const sweep = this.#sweeps[0]
-      if (sweep === undefined) return left
-      left = this.#runSweep(sweep, left)
-      const { slot, family, kind } = sweep
-      const done =
-        sweep.cursor >= this.tables[family].prefixes.top ||
-        (kind === 'stale' && !this.#hasStale(slot, family))
-      if (!done) break
-      this.#sweeps.splice(this.#sweeps.indexOf(sweep), 1)
-      this.#freeSlot(slot)
-    }
-    if (this.#sweeps.length > 0) this.#moreToDo = true
-    return left
-  }
-
-  #hasStale(slot: number, family: Family): boolean {
-    return (this.tables[family].peers[slot]?.stale ?? 0) > 0
-  }
-
-  #runSweep(sweep: Sweep, budget: number): number {
-    const { slot, family, kind } = sweep
-    const table = this.tables[family]
-    const peer = table.peers[slot]
-    let left = budget
-    if (peer === undefined) sweep.cursor = table.prefixes.top
-    else if (kind === 'redecide') {
-      for (; left > 0 && sweep.cursor < table.prefixes.top; left--) {
-        const prefix = sweep.cursor++
-        if (!table.prefixes.isFree(prefix)) table.redecide(prefix)
-      }
-    } else {
-      const { chains } = table
-      for (; left > 0 && sweep.cursor < table.prefixes.top; sweep.cursor++) {
-        // What holds no path of this neighbour costs next to nothing.
-        const prefix = sweep.cursor
-        if (sweep.change !== undefined && !this.#concerns(sweep.change, family, prefix)) {
-          left--
-          continue
-        }
-        const cell = peer.in.get(prefix)
-        if (cell !== 0) {
-          left--
-          this.#sweepPath(sweep, prefix, -1, cell, peer.raw.get(prefix), peer.since.get(prefix))
-        }
-        if (peer.chained === 0) continue
-        for (let node = chains.first(prefix); node >= 0;) {
-          const next = chains.next(node)
-          if (chains.slot.get(node) === slot) {
-            left--
-            this.#sweepPath(
-              sweep,
-              prefix,
-              node,
-              chains.cell.get(node),
-              chains.received.get(node),
-              chains.since.get(node),
-            )
-          }
-          node = next
-        }
-        if (kind === 'stale' && peer.stale === 0) break
-      }
-    }
-    return left
-  }
-
-  #concerns(change: OriginChange, family: Family, prefix: number): boolean {
-    const { prefixes } = this.tables[family]
-    if (prefixes.isFree(prefix)) return false
-    prefixes.writeNlri(prefix, this.#scratch, 0)
-    return change.affects(family, this.#scratch, 0)
-  }
-
-  #sweepPath(
-    { slot, family, kind }: Sweep,
-    prefix: number,
-    node: number,
-    cell: number,
-    raw: number,
-    since: number,
-  ): void {
-    const table = this.tables[family]
-    const peer = table.peers[slot]!
-    const stale = peer.isStale(cell)
-    if (kind !== 'reevaluate' && !stale) return
-    const received = raw === 0 ? setOf(cell) : raw
-    let nextCell = 0
-    let nextRaw = 0
-    const gone =
-      kind === 'stale' ||
-      (kind === 'longLived' && (this.store.flags[received]! & attributeFlags.noLongLived) !== 0)
-    if (!gone) {
-      const result = this.#judge(slot, family, received, prefix, stale)
-      nextCell = cellOf(result, received, cell & cellBits.epoch)
-      nextRaw = result > 0 && result !== received ? received : 0
-    }
-    if (node < 0) table.setPath(slot, prefix, nextCell, nextRaw, since)
-    else table.setChainedPath(slot, table.chains.pathId.get(node), prefix, nextCell, nextRaw, since)
-  }
-
-  /** What import makes of a set for a prefix, 0 for rejected. */
-  #judge(slot: number, family: Family, set: number, prefix: number, stale: boolean): number {
-    const { imports, longLived } = this.#neighbour(slot)
-    const cache = imports![family]
-    let result = cache.resultOf(set, 0)
-    if (result === BY_PREFIX) {
-      this.tables[family].prefixes.writeNlri(prefix, this.#scratch, 0)
-      result = cache.resultAt(set, 0, this.#scratch, 0)
-    }
-    return result > 0 && stale && longLived.has(family) ? this.#longLived.resultOf(result, 0) : result
-  }
-
-  /** Ends what stale paths there are at once: rare, and only between two losses of the same session in quick succession. */
-  #finishStale(slot: number, family: Family): void {
-    if (!this.#hasStale(slot, family)) return
-    this.#runSweep({ slot, family, kind: 'stale', cursor: 0 }, Infinity)
-    assert(!this.#hasStale(slot, family), 'no stale path is left')
-  }
-
   /** Of a neighbour that was taken out: its slot may be another's when nothing of it is left. */
   #freeSlot(slot: number): void {
     const neighbour = this.neighbours[slot]
@@ -745,136 +487,8 @@ export class Rib {
     )
       return
     for (const family of families) this.tables[family].peers[slot] = undefined
-    this.#forgetSweeps((each) => each.slot === slot)
+    this.#sweeps.drop((each) => each.slot === slot)
     this.neighbours[slot] = undefined
-  }
-
-  /** Tells groups of what changed, when enough has or it has waited long enough. */
-  #flush(family: Family, budget: number, now: number, sink: RibSink): number {
-    const table = this.tables[family]
-    const { dirty } = table
-    const due =
-      dirty.length <= smallFlush || dirty.length >= largeFlush || now - this.#gatheringSince >= gatherMs
-    if (dirty.length === 0 || !due || budget <= 0) {
-      if (dirty.length > 0 && due) this.#moreToDo = true
-      return budget
-    }
-    const groups = [...this.#groups[family].values()]
-    const share = Math.max(
-      Math.min(256, this.#sliceSize),
-      Math.floor((2 * budget) / Math.max(1, groups.length)),
-    )
-    const batch = share < this.#batch.length ? this.#batch.subarray(0, share) : this.#batch
-    const count = dirty.peek(batch)
-    for (const group of groups) {
-      group.begin()
-      for (let i = 0; i < count; i++) group.tell(batch[i]!, this.#outbox)
-      this.#write(group, family, sink)
-    }
-    dirty.drop(count)
-    for (let i = 0; i < count; i++) {
-      const prefix = batch[i]!
-      if (table.bestChanged(prefix)) sink.bestChanged(family, prefix)
-      table.clean(prefix)
-    }
-    if (dirty.length > 0) this.#moreToDo = true
-    return budget - Math.floor((count * Math.max(1, groups.length)) / 2)
-  }
-
-  /** Groups that have yet to look at every prefix. */
-  #walk(family: Family, budget: number, sink: RibSink): number {
-    let left = budget
-    for (const group of this.#groups[family].values()) {
-      const { walk } = group
-      if (walk.cursor >= walk.until) continue
-      const { prefixes } = this.tables[family]
-      group.begin()
-      const top = Math.min(walk.until, prefixes.top)
-      for (; left > 0 && walk.cursor < top; left--) {
-        const prefix = walk.cursor++
-        if (!prefixes.isFree(prefix)) group.tell(prefix, this.#outbox)
-      }
-      if (walk.cursor >= top) walk.cursor = walk.until
-      this.#write(group, family, sink)
-      if (walk.cursor < walk.until) this.#moreToDo = true
-    }
-    return left
-  }
-
-  /** Members that are behind, each in its turn; then what is said at the end of a transfer. */
-  #bringUp(budget: number, sink: RibSink): number {
-    let left = budget
-    for (const slot of this.#attended.values().toArray()) {
-      const neighbour = this.neighbours[slot]
-      let open = false
-      for (const family of neighbour?.session === undefined ? [] : families) {
-        const group = neighbour!.groups[family]
-        const member = group?.members.get(slot)
-        if (group === undefined || member === undefined) continue
-        const waits = member.congested || group.walk.cursor < group.walk.until
-        if (!waits) left = this.#bringUpMember(group, member, family, left, sink)
-        if (member.lag !== undefined || member.owesEndOfRib || member.refreshing !== 'no') open = true
-      }
-      this.#attended.delete(slot)
-      if (open) this.#attended.add(slot)
-      if (left <= 0) {
-        this.#moreToDo = true
-        break
-      }
-    }
-    return left
-  }
-
-  #bringUpMember(group: UpdateGroup, member: Member, family: Family, budget: number, sink: RibSink): number {
-    const { slot } = member
-    if (member.lag !== undefined && budget <= 0) {
-      this.#moreToDo = true
-      return budget
-    }
-    const bordered = this.neighbours[slot]!.session!.enhancedRouteRefresh === true
-    if (member.refreshing === 'due') {
-      if (bordered && !member.owesEndOfRib) sink.refreshBorder(slot, family, 'begin')
-      member.refreshing = bordered && !member.owesEndOfRib ? 'begun' : 'no'
-    }
-    const left = group.bringUp(member, budget, this.#outbox)
-    this.#outbox.write(this.tables[family].prefixes, this.store, group.rules.encoding, (_, bytes, messages) =>
-      sink.send(slot, bytes, messages),
-    )
-    group.settle()
-    if (member.lag !== undefined) {
-      this.#moreToDo = true
-      return left
-    }
-    if (member.refreshing === 'begun') {
-      sink.refreshBorder(slot, family, 'end')
-      member.refreshing = 'no'
-    }
-    if (member.owesEndOfRib && this.#complete && !this.#worlds[family].deferred) {
-      member.owesEndOfRib = false
-      sink.send(slot, encodeEndOfRib(family), 1)
-    }
-    return left
-  }
-
-  /** What waits in the outbox goes to all members in step but those that it is kept from. */
-  #write(group: UpdateGroup, family: Family, sink: RibSink): void {
-    this.#outbox.write(
-      this.tables[family].prefixes,
-      this.store,
-      group.rules.encoding,
-      (except, bytes, messages) => {
-        for (const { slot, lag } of group.members.values())
-          if (lag === undefined && !isExcepted(except, slot)) sink.send(slot, bytes, messages)
-      },
-    )
-    group.settle()
-  }
-
-  #dissolve(budget: number): void {
-    const dying = this.#dissolving[0]
-    if (dying === undefined) return
-    if (budget > 0 && dying.group.dissolve(budget)) this.#dissolving.shift()
-    if (this.#dissolving.length > 0) this.#moreToDo = true
   }
 
   /** The set of an own route before it is rewritten for a neighbour; `sets` remembers, and holds them. */
@@ -916,25 +530,6 @@ export class Rib {
   }
 }
 
-/** The cell of a path that came with `set`, which import made `result` of. */
-function cellOf(result: number, set: number, epoch: number): number {
-  return result > 0 ? 4 * result + epoch : 4 * set + epoch + cellBits.rejected
-}
-
-/** Equal for neighbours that get the same in the same messages. */
-function rulesKey(slot: number, { target, exportLearned, encoding, paths }: GroupRules): string {
-  const { fourOctetAsn, maxLength, pathIds } = encoding
-  // A group that sends several paths remembers for one member what it was told of a prefix.
-  return JSON.stringify([
-    targetKey(target),
-    exportLearned,
-    fourOctetAsn,
-    maxLength,
-    paths,
-    pathIds ? slot : 0,
-  ])
-}
-
 /** What the decision looks at. */
 function identityOf({ kind, asn, routerId, address }: LearnedFrom): string {
   return [kind, asn, routerId, address].join(' ')
@@ -943,13 +538,6 @@ function identityOf({ kind, asn, routerId, address }: LearnedFrom): string {
 function numberOf(routerId: Address): number {
   const [a = 0, b = 0, c = 0, d = 0] = addressBytes(routerId)
   return ((a << 24) | (b << 16) | (c << 8) | d) >>> 0
-}
-
-function withLongLivedStale(attributes: PathAttributes): Outcome {
-  const communities = attributes.communities ?? []
-  if (communities.includes(llgrStale)) return { kind: 'accept', attributes }
-  const marked = [...communities, llgrStale].sort((a, b) => a - b)
-  return { kind: 'accept', attributes: { ...attributes, communities: marked } }
 }
 
 const unspecified = { 'ipv4/unicast': '0.0.0.0' as Address, 'ipv6/unicast': '::' as Address }
