@@ -26,8 +26,8 @@ export interface LabProcess {
   readonly pid: number | undefined
   /** Sends a signal; the process may be started again afterwards, as after any end. */
   kill(signal: NodeJS.Signals): void
-  /** Starts it now, if it is not running. */
-  start(): void
+  /** Starts it now, if it is not running. `more`: arguments for this time, after the usual ones. */
+  start(more?: readonly string[]): void
   /** Holds it down until `start`. */
   hold(): void
   /** Ends it for good: SIGTERM, SIGKILL after `graceMs`. */
@@ -49,11 +49,11 @@ export function startProcess(plan: ProcessPlan, state: LabState, events: Process
   let held = false
   let stopped = false
 
-  const launch = () => {
+  const launch = (more: readonly string[] = []) => {
     if (child !== undefined || stopped) return
     clearTimeout(timer)
     const log = openSync(logFile, 'a', 0o644)
-    const [program, args] = withHostname(plan)
+    const [program, args] = withHostname({ ...plan, args: [...plan.args, ...more] })
     const start = () =>
       spawn(program, args, {
         stdio: ['ignore', log, log],
@@ -86,9 +86,9 @@ export function startProcess(plan: ProcessPlan, state: LabState, events: Process
     kill(signal) {
       child?.kill(signal)
     },
-    start() {
+    start(more) {
       held = false
-      launch()
+      launch(more)
     },
     hold() {
       held = true

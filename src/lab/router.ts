@@ -116,7 +116,7 @@ async function startFrr(name: string, folder: string, configFile: string, namesp
   const applied = await runInside(namespace, 'vtysh', [...vtysh, '-b'])
   const complaint = applied.output
     .split('\n')
-    .filter((line) => line.trim() !== '' && !/^\[\d+\|\w+\] (sending|done)/.test(line))
+    .filter((line) => line.trim() !== '' && !/^\[\d+\|\w+\] (sending|done)|reset all peers/.test(line))
     .join('\n')
   if (applied.code !== 0 || complaint !== '') throw new Error(`FRR refuses ${configFile}: ${complaint}`)
   return { processes, ask, command: `ip netns exec ${namespace} vtysh ${vtysh.join(' ')}` }

@@ -145,7 +145,6 @@ function pathOf(name: string, { prefix, peer, attributes }: RouteEntry, oracle: 
   }
   if (attributes.med !== undefined) path.med = attributes.med
   if (attributes.localPref !== undefined) path.localPref = attributes.localPref
-  if (attributes.weight !== undefined) path.weight = attributes.weight
   if (attributes.originatorId !== undefined) path.originator = attributes.originatorId
   const session = peer === undefined ? undefined : sessionBetween(oracle, peer, name)
   if (session !== undefined) path.from = neighbourOf(session)
@@ -183,7 +182,6 @@ function severalStates({ speakers }: OracleFabric): boolean {
   return [...speakers.values()].some(
     ({ config }) =>
       config.confederation !== undefined ||
-      (config.policies ?? []).some(({ name, statements }) => name === 'prefer' && statements.length > 0) ||
       config.peers.some(({ routeReflectorClient, addPath }) => {
         return routeReflectorClient === true || families.some((family) => addPath?.[family] !== undefined)
       }),

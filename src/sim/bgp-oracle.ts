@@ -32,8 +32,6 @@ export interface OraclePath {
   nextHop: Address
   med?: number
   localPref?: number
-  /** Of this speaker alone. */
-  weight?: number
   communities: readonly number[]
   originator?: Address
   clusters: readonly Address[]
@@ -166,7 +164,6 @@ function tell(session: OracleSession, path: OraclePath): OraclePath | undefined 
   if (decided === undefined) return undefined
   from = decided.path
   const told: OraclePath = { ...from, from: neighbourOf(session) }
-  delete told.weight
   // RFC 4271 §5.1.2, RFC 5065 §4.1.
   if (kind === 'external')
     told.asPath = [String(confederation?.id ?? asn), ...from.asPath.filter((hop) => !hop.startsWith('c'))]
@@ -227,9 +224,7 @@ function decide(
     for (const { match, set = {}, then } of policies.find((policy) => policy.name === name)?.statements ??
       []) {
       if (!matches(match, path, learned)) continue
-      const { origin, med, prepend, communities, localPref, weight } = set
-      if (localPref !== undefined) path = { ...path, localPref }
-      if (weight !== undefined) path = { ...path, weight }
+      const { origin, med, prepend, communities } = set
       if (origin !== undefined) path = { ...path, origin }
       if (med?.kind === 'set') path = { ...path, med: med.value }
       medSet ||= med?.kind === 'set'
@@ -317,9 +312,8 @@ export function bestOf(paths: readonly OraclePath[]): OraclePath[] {
     const least = Math.min(...left.map(measure))
     left = left.filter((path) => measure(path) === least)
   }
-  // Cisco's weight comes before everything else; RFC 4271 §9.1.1.
-  keep(({ weight = 0 }) => -weight)
-  keep(({ localPref = 100 }) => -localPref)
+  // RFC 4271 §9.1.1: LOCAL_PREF of an external neighbour does not count.
+  keep(({ from, localPref = 100 }) => (from!.kind === 'external' ? -100 : -localPref))
   // §9.1.2.2 a.
   keep(({ asPath }) => lengthOfPath(asPath))
   keep(({ origin }) => ['igp', 'egp', 'incomplete'].indexOf(origin))

@@ -23,8 +23,6 @@ export interface FabricTraits {
   gracefulRestart: boolean
   addPath: boolean
   policies: boolean
-  /** Policies prefer paths for other reasons than their length: then there may be several stable states, or none. */
-  preferences: boolean
 }
 
 export interface Fabric {
@@ -41,7 +39,6 @@ export function randomFabric(random: Prng): Fabric {
     gracefulRestart: random.below(3) === 0,
     addPath: random.below(4) === 0,
     policies: random.below(3) === 0,
-    preferences: random.below(6) === 0,
   }
   const builder = new FabricBuilder(random, traits)
   const systems: FabricSpeaker[][] = []
@@ -202,15 +199,15 @@ function setChains(random: Prng, asn: number, peer: PeerConfig): void {
     policies: names.filter(() => random.below(2) === 0),
     otherwise: random.below(12) === 0 ? 'reject' : 'accept',
   })
-  if (random.below(2) === 0) peer.importPolicy = chain(['filter', 'mark', 'prefer'])
+  if (random.below(2) === 0) peer.importPolicy = chain(['filter', 'mark'])
   // A speaker that finds its own AS number in an internal path takes it for a loop.
   if (random.below(2) === 0)
     peer.exportPolicy = chain(peer.asn === asn ? ['filter'] : ['filter', 'mark', 'lengthen'])
 }
 
 /**
- * Without preferences, what can be said about routes without making two speakers want each other's way: that of the shortest
- * path stays the best (RFC 4264 §2).
+ * What can be said about routes without making two speakers want each other's way: the preference stays that of the shortest
+ * path (RFC 4264 §2).
  */
 export function randomPolicies(random: Prng, traits: FabricTraits): RoutePolicy[] {
   const some = (statements: PolicyStatement[]) => statements.filter(() => random.below(3) === 0)
@@ -244,18 +241,8 @@ export function randomPolicies(random: Prng, traits: FabricTraits): RoutePolicy[
   const lengthen: PolicyStatement[] = [
     { match: {}, set: { prepend: { asn: 'own', count: 1 + random.below(2) } }, then: 'next' },
   ]
-  const prefer = some([
-    {
-      match: { asPath: { mode: 'any', entries: [{ kind: 'contains', asns: [65_003] }] } },
-      set: { localPref: random.pick([50, 300]) },
-      then: 'next',
-    },
-    { match: { origins: ['igp'] }, set: { localPref: random.pick([90, 120]) }, then: 'next' },
-    { match: { origins: ['egp'] }, set: { weight: random.pick([1, 10]) }, then: 'accept' },
-  ])
   return [
     { name: 'filter', statements: filter },
-    { name: 'prefer', statements: traits.preferences ? prefer : [] },
     { name: 'mark', statements: mark },
     { name: 'lengthen', statements: lengthen },
   ]

@@ -1,4 +1,5 @@
 /** What Herald puts on the wire, judged by Wireshark's dissector. */
+import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { once } from 'node:events'
@@ -7,19 +8,26 @@ import { join } from 'node:path'
 import { address } from '#core/net/address.ts'
 import { find } from '#lab/lab.ts'
 import { dialInside, inNamespace, runInside } from '#lab/namespaces.ts'
-import { until } from '../until.testing.ts'
+import { until, untilGiven } from '../until.testing.ts'
 
 export interface Capture {
-  /** Ends the capture: the packets with BGP that were seen, and what the dissector finds wrong with those of `sources`. */
-  judge(sources: readonly string[]): Promise<Judgement>
+  /** Resolves when it records. */
+  ready(): Promise<void>
+  /** Waits until what was seen so far satisfies `holds`. */
+  sees(what: string, holds: (packets: readonly Packet[]) => boolean): Promise<void>
+  /** No message will be seen at all, and that is right. */
+  expectNothing(): void
+  /** Ends the capture. Throws when Herald sent nothing, or anything that the dissector finds wrong. */
+  judge(): Promise<void>
   /** Ends it without a judgement. May be called after `judge`. */
   drop(): Promise<void>
 }
 
-interface Judgement {
-  /** In order. A packet may hold several messages, and a message may be told with its last packet only. */
-  packets: { source: string; types: MessageType[] }[]
-  faults: string
+/** A packet with BGP. It may hold several messages, and a message may be told with its last packet only. */
+export interface Packet {
+  /** Herald sent it. */
+  own: boolean
+  types: MessageType[]
 }
 
 type MessageType = 'open' | 'update' | 'notification' | 'keepalive' | 'routeRefresh'
@@ -42,38 +50,50 @@ export function captureMissing(): string | false {
 /** A packet to this port of an address that nobody has says that all before it were captured. */
 const marker = { address: address('127.0.0.179'), bytes: Buffer.from([127, 0, 0, 179]), port: 180 }
 
-/** Records BGP inside a namespace. Resolves when it records. */
-export async function startCapture(namespace: string): Promise<Capture> {
+/**
+ * Records BGP inside a namespace, in the same turn; until it is `ready` the first packets may be missed. `own`: Herald's
+ * addresses there.
+ */
+export function startCapture(namespace: string, own: readonly string[]): Capture {
   const folder = mkdtempSync(join(tmpdir(), 'herald-capture-'))
   const file = join(folder, 'bgp.pcapng')
   const filter = `tcp port 179 or (tcp port ${marker.port} and host ${marker.address})`
   const args = ['-q', '-i', 'any', '-f', filter, '-w', file]
   const process = inNamespace(namespace, () => spawn('dumpcap', args, { stdio: 'ignore' }))
   const ended = once(process, 'exit')
+  let nothing = false
   const stop = async () => {
     if (process.exitCode === null && process.signalCode === null) process.kill('SIGINT')
     await ended
   }
-  await until(() => existsSync(file) && statSync(file).size > 0, 'the capture runs')
+  /** Of a file that is being written the last packet may be cut off, which tshark calls a failure. */
+  const read = async (complete: boolean) => {
+    const { code, output } = await runInside(undefined, 'tshark', [
+      '-r',
+      file,
+      '-Y',
+      'bgp',
+      ...fieldArguments,
+    ])
+    if (complete && code !== 0) throw new Error(`tshark: ${output}`)
+    const lines = output.split('\n').filter((line) => line.includes('\t'))
+    return lines.map((line) => packetOf(line, own))
+  }
   return {
-    judge: async (sources) => {
+    ready: () => until(() => existsSync(file) && statSync(file).size > 0, 'the capture runs'),
+    sees: async (what, holds) => {
+      await untilGiven(what, async () => holds(await read(false)))
+    },
+    expectNothing: () => (nothing = true),
+    judge: async () => {
       // The kernel hands packets over in blocks, and the last ones are lost with the capture's end.
       await once(dialInside(namespace, marker.address, marker.port), 'error')
       await until(() => readFileSync(file).includes(marker.bytes), 'the capture holds all that was sent')
       await stop()
-      const fields = ['ip.src', 'ipv6.src', 'bgp.type'].flatMap((field) => ['-e', field])
-      const all = await runInside(undefined, 'tshark', ['-r', file, '-Y', 'bgp', '-T', 'fields', ...fields])
-      const sent = sources.map((a) => `${a.includes(':') ? 'ipv6' : 'ip'}.src == ${a}`).join(' || ')
-      // 0x800000: the severity "error" of an expert item.
-      const wrong = '_ws.malformed || _ws.expert.severity >= 0x800000'
-      const bad = await runInside(undefined, 'tshark', ['-r', file, '-Y', `bgp && (${sent}) && (${wrong})`])
-      if (all.code !== 0 || bad.code !== 0) throw new Error(`tshark: ${all.output}${bad.output}`)
-      const packets = all.output
-        .split('\n')
-        .filter((line) => line.includes('\t'))
-        .map(packetOf)
-      const faults = bad.output.split('\n').filter((line) => /^\s*\d+ /.test(line))
-      return { packets, faults: faults.join('\n') }
+      const sent = (await read(true)).filter((packet) => packet.own)
+      const faults = sent.filter(({ faulty }) => faulty).map(({ said }) => said)
+      assert.deepEqual(faults, [], 'what Herald sent has faults in the eyes of Wireshark')
+      if (!nothing) assert.ok(sent.length > 0, 'no packet of Herald was seen')
     },
     drop: async () => {
       await stop()
@@ -82,8 +102,27 @@ export async function startCapture(namespace: string): Promise<Capture> {
   }
 }
 
-function packetOf(line: string): Judgement['packets'][number] {
-  const [v4 = '', v6 = '', types = ''] = line.split('\t')
+const fields = [
+  'ip.src',
+  'ipv6.src',
+  'bgp.type',
+  '_ws.malformed',
+  '_ws.expert.severity',
+  '_ws.expert.message',
+]
+const fieldArguments = ['-T', 'fields', ...fields.flatMap((field) => ['-e', field])]
+
+/** The severity "error" of an expert item. */
+const severityError = 0x800000
+
+/** From a line of tshark's fields. */
+function packetOf(said: string, own: readonly string[]): Packet & { faulty: boolean; said: string } {
+  const [v4 = '', v6 = '', types = '', malformed = '', severities = ''] = said.split('\t')
   const named = types.split(',').map((type) => messageTypes[Number(type)])
-  return { source: v4 === '' ? v6 : v4, types: named.filter((type) => type !== undefined) }
+  return {
+    own: own.includes(v4) || own.includes(v6),
+    types: named.filter((type) => type !== undefined),
+    faulty: malformed !== '' || severities.split(',').some((severity) => Number(severity) >= severityError),
+    said,
+  }
 }

@@ -8,9 +8,9 @@ import type { LabProcess } from '#lab/processes.ts'
 import { untilGiven } from '../until.testing.ts'
 import { captureMissing, startCapture } from './capture.ts'
 import { testFamilies as families, theirRoutes, type Engine } from './engine.ts'
+import { exchangesRoutes, lastError, up } from './exchange.ts'
 import {
-  heraldAsn,
-  neighbourAsn,
+  heraldAddresses,
   ourRoutes,
   signal,
   skipReason,
@@ -28,27 +28,6 @@ async function withPair(options: PairOptions, body: (pair: Pair) => Promise<void
   }
 }
 
-function up(pair: Pair): Promise<unknown> {
-  return untilGiven(
-    'established on both sides',
-    async () => {
-      if ((await pair.session()).state === 'established' && (await pair.established())) return true
-      await pair.hurry()
-      return false
-    },
-    30_000,
-  )
-}
-
-/** Waits until the session's last error says `what`: others, such as a refused connection, may come before it. */
-function lastError(pair: Pair, what: RegExp, timeoutMs?: number) {
-  const matching = async () => {
-    const { lastError: error } = await pair.session()
-    return error !== undefined && what.test(error.message) && error
-  }
-  return untilGiven(`an error that says ${what.source}`, matching, timeoutMs)
-}
-
 /** Starts a process again that was killed, once it is gone. */
 async function restart(process: LabProcess): Promise<void> {
   await untilGiven('the killed process is gone', () => Promise.resolve(process.pid === undefined))
@@ -57,47 +36,13 @@ async function restart(process: LabProcess): Promise<void> {
 
 /** Runs `body` under a capture; afterwards nothing that Herald sent may be malformed in the eyes of Wireshark. */
 async function dissected(pair: Pair, body: () => Promise<void>): Promise<void> {
-  const capture = await startCapture(pair.herald.namespace)
+  const capture = startCapture(pair.herald.namespace, heraldAddresses)
   try {
+    await capture.ready()
     await body()
-    const ours = ['192.0.2.1', '2001:db8::1']
-    const { packets, faults } = await capture.judge(ours)
-    assert.equal(faults, '')
-    const sent = packets.filter(({ source }) => ours.includes(source)).length
-    assert.ok(sent >= 5, `only ${sent} packets were seen`)
+    await capture.judge()
   } finally {
     await capture.drop()
-  }
-}
-
-async function exchangesRoutes(pair: Pair, version: 4 | 6): Promise<void> {
-  for (const family of families) {
-    const ours = await untilGiven(`the neighbour has our ${family}`, () =>
-      pair.seenByNeighbour(ourRoutes.prefixes[family]),
-    )
-    assert.deepEqual(
-      ours,
-      {
-        asPath: String(heraldAsn),
-        nextHop: family === 'ipv4/unicast' ? '192.0.2.1' : '2001:db8::1',
-        med: ourRoutes.med,
-        communities: ours.communities,
-        largeCommunities: [...ourRoutes.largeCommunities],
-      },
-      `${family} over IPv${version}`,
-    )
-    assert.deepEqual(ours.communities.toSorted(), [...ourRoutes.communities].toSorted())
-    const theirs = await untilGiven(`we have their ${family}`, async () =>
-      (await pair.received()).find(({ prefix }) => prefix === theirRoutes.prefixes[family]),
-    )
-    assert.equal(theirs.asPath, String(neighbourAsn))
-    assert.equal(theirs.nextHop, family === 'ipv4/unicast' ? '192.0.2.2' : '2001:db8::2')
-    assert.equal(theirs.med, theirRoutes.med)
-    assert.deepEqual(theirs.communities, [
-      theirRoutes.community.join(':'),
-      theirRoutes.largeCommunity.join(':'),
-    ])
-    assert.equal(theirs.rejected, undefined)
   }
 }
 

@@ -1,0 +1,4 @@
+import { engines } from '../engines.ts'
+import { matrixSuite } from './matrix-suite.ts'
+
+matrixSuite(engines.frr)
