@@ -77,10 +77,11 @@ export class MrtReader {
 function isCompressed(bytes: Uint8Array): boolean {
   const magics = [
     [0x1f, 0x8b],
-    [0x42, 0x5a, 0x68],
+    // Its first four octets alone could be a time in 2005.
+    [0x42, 0x5a, 0x68, undefined, 0x31, 0x41, 0x59],
     [0xfd, 0x37, 0x7a, 0x58, 0x5a],
   ]
-  return magics.some((magic) => magic.every((byte, i) => bytes[i] === byte))
+  return magics.some((magic) => magic.every((byte, i) => byte === undefined || bytes[i] === byte))
 }
 
 /** Undefined: malformed. `reader` is a part that is the record's body. */
