@@ -89,7 +89,7 @@ function peerPlan({ config, peerReasons }: InstancePlan, status: PeerStatus): Pe
   if (!dynamic) return { reasons: [] }
   const templates = (config.listenRanges ?? []).map(({ template }) => template)
   const [template] = templates
-    .filter(({ name }) => peer.startsWith(name))
+    .filter(({ name }) => peer.startsWith(`${name}-`))
     .toSorted((a, b) => b.name.length - a.name.length)
   return template === undefined
     ? { reasons: [] }

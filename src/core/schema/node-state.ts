@@ -40,6 +40,7 @@ export const nodeSessionSchema = z.object({
       at: z.string().describe('RFC 3339'),
       direction: z.enum(['sent', 'received', 'local']),
       message: z.string(),
+      hex: z.string().optional().describe('Start of the message that led to it'),
     })
     .optional(),
 })

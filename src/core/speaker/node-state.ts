@@ -43,7 +43,7 @@ function sessionsOf(config: InstanceConfig, statuses: PeerStatus[]): NodeSession
 /** Of a neighbour that connected from a listen range: its name starts with the template's. */
 function templateOf({ listenRanges = [] }: InstanceConfig, { peer, dynamic }: PeerStatus) {
   if (!dynamic) return undefined
-  const fitting = listenRanges.filter(({ template }) => peer.startsWith(template.name))
+  const fitting = listenRanges.filter(({ template }) => peer.startsWith(`${template.name}-`))
   return fitting.toSorted((a, b) => b.template.name.length - a.template.name.length)[0]?.template
 }
 
