@@ -2,7 +2,15 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { route, World, type Speaker } from './bgp.testing.ts'
 import type { GracefulRestartConfig, PeerConfig } from './config.ts'
-import { arrivalMs } from './stale-routes.ts'
+import type { Negotiated, NegotiatedRestart } from './session/io.ts'
+import {
+  arrivalMs,
+  expired,
+  keptAfterLoss,
+  notKeptOn,
+  staleDeadline,
+  type StaleRoutes,
+} from './stale-routes.ts'
 
 const settleMs = 12_000
 
@@ -209,3 +217,107 @@ test('RFC 9494 §4.2: routes with NO_LLGR go when the restart time is over', () 
   world.run(30_000)
   assert.deepEqual(routes(b), ['2001:db8:100::/64'])
 })
+
+const v4 = 'ipv4/unicast'
+const v6 = 'ipv6/unicast'
+
+/** A session whose neighbour said this of its restarts. */
+function negotiated(gracefulRestart?: Partial<NegotiatedRestart>): Negotiated {
+  const restart: NegotiatedRestart = {
+    restarting: false,
+    restartSeconds: 60,
+    notification: false,
+    families: [],
+    longLived: [],
+    ...gracefulRestart,
+  }
+  return (gracefulRestart === undefined ? {} : { gracefulRestart: restart }) as Negotiated
+}
+
+function phases(stale: StaleRoutes): string[] {
+  return [...stale].map(([family, { phase, until }]) => `${family} ${phase} ${until}`)
+}
+
+test('RFC 4724 §4.2, RFC 9494 §4.2: how long a neighbour’s families are kept, and then', () => {
+  const session = negotiated({
+    families: [
+      { family: v4, forwarding: false },
+      { family: v6, forwarding: true },
+    ],
+    longLived: [{ family: v6, forwarding: true, staleSeconds: 500 }],
+  })
+  const stale = keptAfterLoss(session, { ...graceful, longLivedSeconds: 300 }, 1000)
+  assert.deepEqual(phases(stale), [`${v4} waiting 61000`, `${v6} waiting 61000`])
+  assert.equal(staleDeadline(stale), 61_000)
+  assert.deepEqual(expired(stale, 60_999), { forgotten: [], longLived: [] })
+  assert.deepEqual(expired(stale, 61_000), { forgotten: [v4], longLived: [v6] })
+  // The smaller of what the neighbour asks for and what is configured here.
+  assert.deepEqual(phases(stale), [`${v6} longLived 361000`])
+  assert.deepEqual(expired(stale, 361_000), { forgotten: [v6], longLived: [] })
+  assert.equal(staleDeadline(stale), Infinity)
+})
+
+test('RFC 9494 §4.2: a restart time of 0 keeps only what lives on for long', () => {
+  const session = negotiated({
+    restartSeconds: 0,
+    families: [
+      { family: v4, forwarding: true },
+      { family: v6, forwarding: true },
+    ],
+    longLived: [{ family: v6, forwarding: true, staleSeconds: 500 }],
+  })
+  assert.deepEqual(phases(keptAfterLoss(session, { ...graceful, longLivedSeconds: 300 }, 0)), [
+    `${v6} waiting 0`,
+  ])
+  assert.deepEqual(phases(keptAfterLoss(session, graceful, 0)), [], 'not without being configured here')
+})
+
+const back: {
+  name: string
+  phase: 'waiting' | 'longLived'
+  restart?: Partial<NegotiatedRestart>
+  kept: boolean
+}[] = [
+  { name: 'no capability', phase: 'waiting', kept: false },
+  {
+    name: 'no such family',
+    phase: 'waiting',
+    restart: { families: [{ family: v4, forwarding: true }] },
+    kept: false,
+  },
+  {
+    name: 'no F bit',
+    phase: 'waiting',
+    restart: { families: [{ family: v6, forwarding: false }] },
+    kept: false,
+  },
+  {
+    name: 'the F bit',
+    phase: 'waiting',
+    restart: { families: [{ family: v6, forwarding: true }] },
+    kept: true,
+  },
+  {
+    name: 'no F bit of the long-lived capability',
+    phase: 'longLived',
+    restart: {
+      families: [{ family: v6, forwarding: true }],
+      longLived: [{ family: v6, forwarding: false, staleSeconds: 1 }],
+    },
+    kept: false,
+  },
+  {
+    name: 'the F bit of the long-lived capability',
+    phase: 'longLived',
+    restart: { longLived: [{ family: v6, forwarding: true, staleSeconds: 1 }] },
+    kept: true,
+  },
+]
+
+for (const { name, phase, restart, kept } of back) {
+  test(`RFC 4724 §4.2: a new OPEN with ${name} ${kept ? 'keeps' : 'ends'} what is ${phase}`, () => {
+    const stale: StaleRoutes = new Map([[v6, { phase, until: 5000, longLivedMs: 0 }]])
+    assert.deepEqual(notKeptOn(stale, negotiated(restart), 1000), kept ? [] : [v6])
+    assert.deepEqual(phases(stale), kept ? [`${v6} arriving ${1000 + arrivalMs}`] : [])
+  })
+}
