@@ -163,4 +163,21 @@ policy-definitions:
     const rows = await peers()
     for (const [address, row] of rows) assert.equal(row.since, before.get(address)?.since, address)
   })
+
+  test('takes whoever connects from a prefix for a neighbour of its group', async () => {
+    const head = guide.slice(0, guide.indexOf('neighbors:'))
+    writeFileSync(
+      file,
+      `${head}peer-groups: [{config: {peer-group-name: nodes, peer-as: 64512}}]
+dynamic-neighbors:
+  - config: {prefix: 192.168.57.0/24, peer-group: nodes}
+  - config: {prefix: 'fd57::/64', peer-group: nodes}
+`,
+    )
+    const rows = await established('192.168.57.101', 'fd57::101')
+    for (const row of rows.values()) assert.equal(row.dynamic, true, row.peer)
+    const detail = await lab.routers.get('loxilb')!.ask('peer', 'fd57::101')
+    assert.match(detail, /State: +established for .*, from a listen range/)
+    assert.match(detail, /whoever connects from fd57::\/64 is a neighbour/)
+  })
 })

@@ -453,7 +453,10 @@ test('global policies are for all but route server clients, whose own count; tho
       ],
     ],
   )
-  assert.deepEqual(rules(set), [['NoEffect', 'neighbors[0].apply-policy']])
+  assert.deepEqual(rules(set), [
+    ['NoEffect', 'neighbors[0].apply-policy'],
+    ['Unsupported', 'neighbors[1].route-server.config.route-server-client'],
+  ])
 })
 
 const sets = {

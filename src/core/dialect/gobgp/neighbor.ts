@@ -6,7 +6,7 @@ import type { GobgpAfiSafi, GobgpNeighbor, GobgpPeerGroup } from '#core/schema/g
 import { refOf } from '#core/schema/object.ts'
 import type { PeerSettings } from '#core/schema/peer-settings.ts'
 import { heraldApiVersion } from '#core/schema/well-known.ts'
-import type { DerivedPeer } from '../native-set.ts'
+import { sourceOf, type DerivedPeer } from '../native-set.ts'
 import { instanceName, namePrefix, type GobgpFile } from './place.ts'
 
 /** GoBGP sets no limit; more than that on one node are an attack. */
@@ -70,7 +70,25 @@ export function peersOf(file: GobgpFile): { peers: DerivedPeer[]; problems: Prob
     peer.sourceFields = { ...peer.sourceFields, 'spec.listen': `${place.field}.config.prefix` }
     peers.push(peer)
   }
+  problems.push(...mixedTables(file, peers))
   return { peers, problems }
+}
+
+/** GoBGP keeps two tables, between which nothing passes. */
+function mixedTables(file: GobgpFile, peers: readonly DerivedPeer[]): Problem[] {
+  const client = peers.find(({ resource }) => resource.spec.routeServerClient === true)
+  if (client === undefined || peers.every(({ resource }) => resource.spec.routeServerClient === true))
+    return []
+  return [
+    {
+      rule: 'Unsupported',
+      message:
+        'clients of the route server and other neighbours share one table, so routes pass between them',
+      hint: 'run two routers, or keep their routes apart by policies',
+      object: refOf(file),
+      field: sourceOf(client, 'spec.routeServerClient').field,
+    },
+  ]
 }
 
 /** What GoBGP offers a neighbour at this address, or in this prefix, when nothing is said; of an interface: both families. */
