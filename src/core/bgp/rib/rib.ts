@@ -408,7 +408,9 @@ export class Rib {
       for (const prefix of this.#own[family]) this.tables[family].touch(prefix)
     }
     this.#regroup = false
-    budget = this.#sweeps.run(budget, (slot) => this.#freeSlot(slot))
+    // Half of it is left to tell what changes.
+    const half = Math.ceil(budget / 2)
+    budget += this.#sweeps.run(half, (slot) => this.#freeSlot(slot)) - half
     for (const family of families)
       budget = this.#groups[family].flush(budget, now - this.#gatheringSince, sink)
     for (const family of families) budget = this.#groups[family].bringUp(budget, this.#complete, sink)

@@ -576,10 +576,11 @@ export class UpdateGroup {
   /** Notes that a member that is behind does not have what the group has. */
   #change(lag: Lag, prefix: number, had: boolean): void {
     if (lag.pending.has(prefix)) return
-    const untold = lag.fresh && prefix >= lag.cursor && prefix < lag.until
+    // It is told as a whole anyway, and had nothing.
+    if (lag.fresh && prefix >= lag.cursor && prefix < lag.until) return
     lag.pending.add(prefix)
     this.#world.table.hold(prefix)
-    if (had && !untold) lag.told.add(prefix)
+    if (had) lag.told.add(prefix)
   }
 
   #has(slot: number, prefix: number): boolean {
