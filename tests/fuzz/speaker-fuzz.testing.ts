@@ -5,10 +5,9 @@
 import assert from 'node:assert/strict'
 import { hex } from '#core/lib/bytes.ts'
 import { Prng } from '#core/lib/prng.ts'
-import { address, type Address } from '#core/net/address.ts'
+import { address } from '#core/net/address.ts'
 import { prefix } from '#core/net/prefix.ts'
 import { Bgp } from '#core/bgp/bgp.ts'
-import type { PeerConfig } from '#core/bgp/config.ts'
 import { families, type Family } from '#core/bgp/family.ts'
 import type { BgpInput, BgpOutput, ConnectionEnds } from '#core/bgp/io.ts'
 import { encodeAttributes } from '#core/bgp/wire/attributes.ts'
@@ -17,6 +16,15 @@ import type { Capabilities, Message } from '#core/bgp/wire/message.ts'
 import { encodePrefix } from '#core/bgp/wire/nlri.ts'
 import { encodeUpdates } from '#core/bgp/wire/update-encode.ts'
 import { decodeMessage, encodeMessage } from '#core/bgp/wire/wire.ts'
+import {
+  attacker,
+  localAddress,
+  localAddressOtherVersion,
+  localAsn,
+  openOf,
+  type Attacker,
+  type State,
+} from './attacker.testing.ts'
 import { pauseEvery, type FuzzRun } from './fuzz-run.testing.ts'
 import { judgeHeader, judgeOpen, judgeRouteRefresh, type Code } from './message-oracle.testing.ts'
 import { MessageMaker } from './message-maker.testing.ts'
@@ -31,24 +39,6 @@ export interface SpeakerCounts {
   audits: number
   slowestMs: number
 }
-
-type State = 'openSent' | 'openConfirm' | 'established'
-
-interface Attacker {
-  peer: PeerConfig
-  address: Address
-  asn: number
-  capabilities: Capabilities
-  context: UpdateContext
-  connection: number | undefined
-  state: State
-  /** What the oracle says it has announced and not withdrawn. */
-  held: Record<Family, Set<string>>
-}
-
-const localAddress = address('192.0.2.1')
-const localAddressOtherVersion = address('2001:db8::1')
-const localAsn = 65001
 
 /** Throws at the first answer that no RFC names, with the message that got it. */
 export function fuzzSpeaker({ cases, seed, clock, pause }: FuzzRun): SpeakerCounts {
@@ -371,50 +361,6 @@ function expectUpdate(attacker: Attacker, body: Uint8Array, context: UpdateConte
   if (!verdict.treatAsWithdraw)
     for (const [family, key] of keys.announced.map(split)) attacker.held[family].add(key)
   return quiet
-}
-
-function attacker(
-  name: string,
-  host: number,
-  asn: number,
-  capabilities: Capabilities,
-  options: Partial<PeerConfig> = {},
-): Attacker {
-  const peer: PeerConfig = {
-    name,
-    address: address(`192.0.2.${host}`),
-    port: 179,
-    asn,
-    passive: true,
-    families: [...families],
-    ttl: 1,
-    timers: { connectRetrySeconds: 5, holdTimeSeconds: 0, keepaliveSeconds: 30 },
-    importRoutes: true,
-    exportLearned: true,
-    ...options,
-  }
-  const context: UpdateContext = {
-    kind: asn === localAsn ? 'ibgp' : 'ebgp',
-    fourOctetAsn: capabilities.fourOctetAsn,
-    families: capabilities.families,
-    extendedNextHop: [],
-    ends: { localAddress, localAddressOtherVersion },
-  }
-  if (options.addPath !== undefined) context.addPathReceive = families
-  return {
-    peer,
-    address: peer.address,
-    asn,
-    capabilities,
-    context,
-    connection: undefined,
-    state: 'openSent',
-    held: { 'ipv4/unicast': new Set(), 'ipv6/unicast': new Set() },
-  }
-}
-
-function openOf({ asn, address: routerId, capabilities }: Attacker): Exclude<Message, { kind: 'update' }> {
-  return { kind: 'open', version: 4, asn, holdTimeSeconds: 90, routerId, capabilities }
 }
 
 function framed(type: number, body: Uint8Array): Uint8Array {
