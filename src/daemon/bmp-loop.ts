@@ -132,7 +132,7 @@ export class BmpLoop {
             opened: () => {
               if (running.connection === connection) this.#give(running, { kind: 'opened' })
             },
-            // RFC 7854 §3.1: a station has nothing to say.
+            // RFC 7854 §3.2: a station has nothing to say.
             received: () => {},
             failed: ended('failed'),
             closed: ended('closed'),

@@ -36,7 +36,7 @@ import {
 } from './libc.ts'
 import { assembled, dropAll, type Instruction } from './packet-filter.ts'
 
-/** DSCP CS6, which routers give to routing protocols (RFC 4594 §3.1). */
+/** DSCP CS6, which routers give to routing protocols (RFC 4594 §3.2). */
 const trafficClass = 0xc0
 
 /** A TCP socket, neither bound nor connected. */

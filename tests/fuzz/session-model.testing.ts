@@ -19,7 +19,7 @@ interface Connection {
   /** KeepaliveTimer: 0 without. */
   keepaliveMs: number
   saidAt: number
-  /** SendHoldTimer (RFC 9687 §3). */
+  /** SendHoldTimer (RFC 9687 §4.3). */
   stuckSince: number
   queue: number
 }
@@ -78,7 +78,7 @@ export class SessionModel {
         this.#gone(id, seen)
         continue
       }
-      // RFC 9687 §4.
+      // RFC 9687 §4.3.
       if (now >= connection.stuckSince + this.#sendHoldMs(connection)) {
         seen.expect(id, ['8/0', 'close'])
         this.#gone(id, seen)
@@ -308,7 +308,7 @@ export class SessionModel {
   #queued(id: ConnectionId, bytes: number, now: number): void {
     const connection = this.#connections.get(id)
     if (connection?.phase !== 'established') return
-    // RFC 9687 §3: it runs while there is something to send and nothing of it is taken.
+    // RFC 9687 §4.3: it runs while there is something to send and nothing of it is taken.
     if (bytes <= 64 * 1024) {
       connection.stuckSince = Infinity
       connection.queue = 0

@@ -10,7 +10,7 @@ import type { PolicyChain, RoutePolicy } from './policy/policy.ts'
 export interface InstanceConfig {
   /** Unique on the node. Identifies the instance from one configuration to the next. */
   name: string
-  /** 1..4294967295. In a confederation: the member AS (RFC 5065 §3). */
+  /** 1..4294967295. In a confederation: the member AS (RFC 5065 §1.2). */
   asn: number
   /** An IPv4 address, not 0.0.0.0 (RFC 6286). */
   routerId: Address
@@ -123,7 +123,7 @@ export interface PeerConfig {
   honourGracefulShutdown?: boolean
   /** RFC 8654; absent: true. */
   extendedMessages?: boolean
-  /** Seconds that a message may wait for the neighbour to take it (RFC 9687 §3); absent: the larger of 480 and twice the hold time. */
+  /** Seconds that a message may wait for the neighbour to take it (RFC 9687 §6); absent: the larger of 480 and twice the hold time. */
   sendHoldSeconds?: number
   /** RFC 4271 §8.1.1 DelayOpen: wait this long for the neighbour's OPEN first; absent: no. */
   delayOpenSeconds?: number

@@ -151,7 +151,7 @@ export interface PeerStatus {
   ends?: ConnectionEnds
   families: FamilyCounts[]
   messages: { sent: number; received: number; sentByKind: MessageCounts; receivedByKind: MessageCounts }
-  /** UPDATEs that were malformed and did not end the session (RFC 7606 §8). */
+  /** UPDATEs that were malformed and did not end the session (RFC 7606 §6). */
   updateFaults: number
   /**
    * Why the session last went down or could not come up: `sent` or `received` a NOTIFICATION, or neither. `hex`: the first

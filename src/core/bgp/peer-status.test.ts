@@ -116,7 +116,7 @@ test('the last error shows the message that led to it, in hexadecimal', () => {
   assert.equal(status(b).lastError!.hex, undefined)
 })
 
-test('a malformed UPDATE that does not end the session is counted (RFC 7606 §8)', () => {
+test('a malformed UPDATE that does not end the session is counted (RFC 7606 §6)', () => {
   const { world, b } = pair()
   const attributes = [0x40, 1, 1, 7, 0x40, 2, 6, 2, 1, 0, 0, 0xfd, 0xe9, 0x40, 3, 4, 192, 0, 2, 1]
   const update = new Uint8Array(23 + attributes.length + 4).fill(0xff, 0, 16)

@@ -127,7 +127,7 @@ test('RFC 4724 §4.2: routes that are stale from an earlier restart go when the 
   assert.deepEqual(routes(b), ['203.0.113.0/24'])
 })
 
-test('RFC 4724 §4.2: a NOTIFICATION ends it where RFC 8538 was not agreed on', () => {
+test('RFC 4724 §4: a NOTIFICATION ends it where RFC 8538 was not agreed on', () => {
   const { world, a, c } = line()
   world.shutdown(a, false)
   world.run(100)
@@ -159,7 +159,7 @@ test('RFC 8538 §4: with the N bit routes outlive the expiry of the hold time', 
   assert.deepEqual(routes(b), both)
 })
 
-test('RFC 8538 §3: a peer that is taken away or held down gets a hard reset, and its routes go', () => {
+test('RFC 8538 §5.1: a peer that is taken away or held down gets a hard reset, and its routes go', () => {
   const notification = { ...graceful, notification: true }
   for (const way of ['remove', 'hold'] as const) {
     const { world, a, b, c } = line({

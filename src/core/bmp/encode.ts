@@ -52,7 +52,7 @@ export function encodeTermination(reason: 0 | 2): Uint8Array {
   return message(messageType.termination, (writer) => information(writer, 1, Uint8Array.of(0, reason)))
 }
 
-/** RFC 7854 §4.10, RFC 9069 §4.4. `now` in ms since 1970. */
+/** RFC 7854 §4.10, RFC 9069 §5.2. `now` in ms since 1970. */
 export function encodePeerUp(subject: Subject, now: number): Uint8Array {
   return message(messageType.peerUp, (writer) => {
     if (subject.kind === 'locRib') {
@@ -190,7 +190,7 @@ function gauge(writer: ByteWriter, type: number, family: Family | undefined, val
   writer.u32(Math.floor(value / 2 ** 32)).u32(value >>> 0)
 }
 
-/** RFC 9069 §4.4: made up, to say how the UPDATEs are to be read. */
+/** RFC 9069 §5.2: made up, to say how the UPDATEs are to be read. */
 function locRibOpen({ asn, routerId, families }: LocalIdentity): Uint8Array {
   return encodeOpen({
     kind: 'open',

@@ -31,7 +31,7 @@ export function changesOfPage({ view, again }: Walk, page: RoutePage): RouteChan
 /** Attributes may have come in an extended message (RFC 8654), and must not be left out for their length. */
 const maxLength = 0xffff
 
-/** RFC 9069 §4.2. */
+/** RFC 9069 §5.4.1. */
 export const locRibContext: EncodeContext = { fourOctetAsn: true, maxLength }
 
 /** The session's own encoding, as the OPENs in its Peer Up say. */

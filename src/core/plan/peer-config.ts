@@ -118,7 +118,7 @@ function routing(spec: PeerSettings, internal: boolean, external: boolean) {
   const { localAs, role, addPath } = spec
   const offered = addPath?.families ?? spec.families ?? families
   return {
-    // RFC 8212 §2.1: nothing is used and nothing passed on unless it is said.
+    // RFC 8212 §3: nothing is used and nothing passed on unless it is said.
     importRoutes: spec.importRoutes ?? (spec.importPolicies ?? []).length > 0,
     exportLearned: spec.exportLearned ?? false,
     ...(external && localAs !== undefined && { localAs }),

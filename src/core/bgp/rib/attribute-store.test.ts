@@ -56,7 +56,7 @@ const columns = [
     originAsn: 65002,
   },
   {
-    name: 'communities of long-lived stale routes (RFC 9494 §4.3)',
+    name: 'communities of long-lived stale routes (RFC 9494 §3.2, §3.3)',
     attributes: { ...plain, communities: [1, 0xffff0006, 0xffff0007] },
     flags: attributeFlags.longLivedStale | attributeFlags.noLongLived,
   },

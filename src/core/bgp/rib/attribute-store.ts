@@ -25,9 +25,9 @@ export const attributeFlags = {
   med: 2,
   weight: 4,
   aigp: 8,
-  /** Has the community LLGR_STALE (RFC 9494 §4.3). */
+  /** Has the community LLGR_STALE (RFC 9494 §3.2). */
   longLivedStale: 16,
-  /** Has the community NO_LLGR (RFC 9494 §4.3). */
+  /** Has the community NO_LLGR (RFC 9494 §3.3). */
   noLongLived: 32,
 } as const
 
@@ -444,7 +444,7 @@ export function hashBytes(seed: number, bytes: Uint8Array, start: number, end: n
   return h ^ (h >>> 13)
 }
 
-/** RFC 9494 §4.3. */
+/** RFC 9494 §3.2, §3.3. */
 function wellKnown(community: number): number {
   if (community === 0xffff0006) return attributeFlags.longLivedStale
   return community === 0xffff0007 ? attributeFlags.noLongLived : 0

@@ -34,7 +34,7 @@ export interface ExportTarget {
   localAs?: LocalAs
   /** RFC 4456 §7. */
   clusterId: Address
-  /** RFC 4456 §2. */
+  /** RFC 4456 §5. */
   routeReflectorClient?: boolean
   /** RFC 7947 §2. */
   routeServerClient?: boolean
@@ -54,7 +54,7 @@ export interface ExportTarget {
   gracefulShutdown?: boolean
   /** Families that the neighbour keeps long-lived stale paths of (RFC 9494 §4.3), as negotiated. */
   longLived?: readonly Family[]
-  /** AIGP is sent (RFC 7311 §3.4). */
+  /** AIGP is sent (RFC 7311 §3.3). */
   aigp?: boolean
   /** Bytes per second, for a link bandwidth community beside next hop self. */
   linkBandwidth?: number
@@ -191,7 +191,7 @@ function setExtendedCommunities(
   else delete sent.extendedCommunities
 }
 
-/** RFC 7311 §3.4: whoever puts itself in as next hop adds its distance, which is at least 1. */
+/** RFC 7311 §3.4.3: whoever puts itself in as next hop adds its distance, which is at least 1. */
 function increased(aigp: bigint): bigint {
   return aigp === 0xffff_ffff_ffff_ffffn ? aigp : aigp + 1n
 }

@@ -82,7 +82,7 @@ for (const family of families) {
     assert.match(reason(other, { ...path, nextHop: address('198.51.100.7') }), /is this speaker/)
   })
 
-  named('RFC 8212 §2: nothing is taken where nobody asked for it', () => {
+  named('RFC 8212 §3: nothing is taken where nobody asked for it', () => {
     assert.match(reason(sourceOf('external', { importRoutes: false }), path), /not imported/)
   })
 

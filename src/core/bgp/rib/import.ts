@@ -36,7 +36,7 @@ export interface ImportSource {
   role?: Role
   /** RFC 8326 §4. */
   honourGracefulShutdown: boolean
-  /** AIGP is taken (RFC 7311 §3.4). */
+  /** AIGP is taken (RFC 7311 §3.3). */
   aigp: boolean
   /** Absent: everything that the rules let in is accepted. */
   policy?: CompiledChain
@@ -60,7 +60,7 @@ export function sourceKey({ from, policy, ...source }: ImportSource): string {
 export function importOutcome(source: ImportSource, family: Family, attributes: PathAttributes): Outcome {
   const barred = loopReason(source, attributes) ?? untrustedReason(source, attributes)
   if (barred !== undefined) return { kind: 'reject', reason: barred }
-  // RFC 8212 §2: what no import policy asks for stays out; configuration says so by this.
+  // RFC 8212 §3: what no import policy asks for stays out; configuration says so by this.
   if (!source.importRoutes) return { kind: 'reject', reason: 'routes from this neighbour are not imported' }
   const taken = takenIn(source, attributes)
   const finish = (accepted: Accepted): Outcome => ({

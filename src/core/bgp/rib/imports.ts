@@ -1,6 +1,6 @@
 /**
  * What import rules and policies made of the sets that neighbours sent (RFC 4271 §9.1.2), remembered together for neighbours of
- * equal source, and what becomes of a path that is long-lived stale (RFC 9494 §4.3).
+ * equal source, and what becomes of a path that is long-lived stale (RFC 9494 §4.2).
  */
 import { wellKnownCommunities } from '#core/net/community.ts'
 import type { PathAttributes } from '../attributes.ts'

@@ -43,7 +43,7 @@ function keeps(target: ExportTarget, source: PathSource, { nextHop }: Accepted):
   if (target.nextHop === 'keep') return true
   // RFC 7947 §2.2.1; own routes say their own; else it leaves by this speaker, and never by a third party.
   if (target.kind === 'external') return target.routeServerClient === true || source.kind === 'own'
-  // RFC 4456 §10: reflection leaves it alone; RFC 5065 §4: a confederation may.
+  // RFC 4456 §10: reflection leaves it alone; RFC 5065 §5.2: a confederation may.
   return true
 }
 

@@ -1,7 +1,7 @@
 /** Where a path came from, as far as the rules of distribution and policies look at it. */
 import type { Address } from '#core/net/address.ts'
 
-/** `confed`: of another member AS of the own confederation (RFC 5065 §3). */
+/** `confed`: of another member AS of the own confederation (RFC 5065 §1.2). */
 export type NeighbourKind = 'external' | 'internal' | 'confed'
 
 /** `own`: of this speaker. */
@@ -15,6 +15,6 @@ export interface LearnedFrom {
   asn: number
   /** Its BGP identifier: ORIGINATOR_ID of what it sends, unless that has one (RFC 4456 §8). */
   routerId: Address
-  /** It is a client of this reflector (RFC 4456 §2). */
+  /** It is a client of this reflector (RFC 4456 §5). */
   client?: boolean
 }

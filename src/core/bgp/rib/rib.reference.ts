@@ -69,7 +69,7 @@ export function referenceImport(
   const source = { ...learned!.source, importRoutes: policy.importRoutes }
   const taken = settled(importOutcome(source, familyOfPrefix(prefix), attributes), prefix, attributes)
   if (taken === undefined || !longLived) return taken
-  // RFC 9494 §4.3.
+  // RFC 9494 §4.2.
   const marked = new Set([...(taken.communities ?? []), 0xffff0006])
   return { ...taken, communities: [...marked].sort((a, b) => a - b) }
 }

@@ -74,7 +74,7 @@ export interface Neighbour {
   /** The session that its paths came from: the one that is up or, while they are stale, the last one. */
   learned?: NeighbourSession
   imports?: ImportMemory
-  /** Of families whose stale paths are long-lived stale ones (RFC 9494 §4.3). */
+  /** Of families whose stale paths are long-lived stale ones (RFC 9494 §4.2). */
   longLived: Set<Family>
   congested: boolean
   /** It was taken out, and its paths are still going. */
@@ -241,7 +241,7 @@ export class Rib {
   }
 
   /**
-   * RFC 9494 §4.3: stale routes go on as long-lived stale ones, which carry LLGR_STALE and are the least preferred; those
+   * RFC 9494 §4.2: stale routes go on as long-lived stale ones, which carry LLGR_STALE and are the least preferred; those
    * with NO_LLGR are forgotten.
    */
   toLongLived(slot: number, family: Family): void {

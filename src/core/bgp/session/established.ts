@@ -91,7 +91,7 @@ function isHelped({ offered, gracefulRestart }: Negotiated): boolean {
   return gracefulRestart !== undefined && offered.gracefulRestart!.families.length > 0
 }
 
-/** RFC 9687 §3: the SendHoldTimer starts anew with each byte that is taken. */
+/** RFC 9687 §4.3: the SendHoldTimer starts anew with each byte that is taken. */
 function withSendQueue(run: Run, session: Established, bytes: number): Established {
   if (bytes <= sendQueueLow) return { ...session, sendQueueBytes: 0, sendHoldAt: Infinity }
   const stuck = session.sendQueueBytes !== 0 && bytes >= session.sendQueueBytes
@@ -206,7 +206,7 @@ export function tickEstablished(run: Run, session: Established): void {
     return fall(run, session, endingBySent(holdExpired))
   }
   if (now >= session.sendHoldAt) {
-    // RFC 9687 §4: the NOTIFICATION may never arrive, since what is before it did not.
+    // RFC 9687 §7: the NOTIFICATION may never arrive, since what is before it did not.
     notify(run, session.connection, sendHoldExpired)
     return fall(run, session, endingBySent(sendHoldExpired))
   }

@@ -20,7 +20,7 @@ import type {
 export interface SessionConfig {
   /** As in the OPEN: the instance's, or what this neighbour is shown instead of it (local-as, RFC 5065). */
   localAsn: number
-  /** AS numbers of the other members of the own confederation (RFC 5065 §3); absent: there is none. */
+  /** AS numbers of the other members of the own confederation (RFC 5065 §1.2); absent: there is none. */
   members?: readonly number[]
   /** An IPv4 address, not 0.0.0.0. */
   routerId: Address

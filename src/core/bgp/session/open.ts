@@ -202,7 +202,7 @@ function negotiatedRestart(
   return {
     restarting: remote.restarting,
     restartSeconds: remote.restartSeconds,
-    // RFC 8538 §2: only when both sides set the bit.
+    // RFC 8538 §4: only when both sides set the bit.
     notification: own.notification && remote.notification,
     families: remote.families.filter(({ family }) => families.includes(family)),
     longLived:

@@ -132,7 +132,7 @@ test('RFC 4724 §4.2: a neighbour that restarted takes its old session over, wha
   }
 })
 
-test('RFC 9687 §3: a neighbour that takes no bytes is given up, one that takes some is not', () => {
+test('RFC 9687 §4.3: a neighbour that takes no bytes is given up, one that takes some is not', () => {
   const driver = inState('established', { sendHoldSeconds: 20 })
   const queue = (bytes: number) => show(driver.give({ kind: 'sendQueue', connection: 1, bytes }))
   const alive = () => driver.receive(1, keepalive)
@@ -148,7 +148,7 @@ test('RFC 9687 §3: a neighbour that takes no bytes is given up, one that takes 
   assert.deepEqual(show(driver.give({ kind: 'tick' })).slice(0, 3), ['send 8/0 1', 'close 1', 'down sent'])
 })
 
-test('RFC 9687 §3: a queue that has been taken stops the timer', () => {
+test('RFC 9687 §4.3: a queue that has been taken stops the timer', () => {
   const driver = inState('established', { sendHoldSeconds: 20 })
   driver.give({ kind: 'sendQueue', connection: 1, bytes: 600_000 })
   driver.give({ kind: 'sendQueue', connection: 1, bytes: 100 })
@@ -157,7 +157,7 @@ test('RFC 9687 §3: a queue that has been taken stops the timer', () => {
   assert.equal(driver.state, 'established')
 })
 
-test('RFC 9687 §3: the send hold time is the larger of eight minutes and twice the hold time', () => {
+test('RFC 9687 §6: the send hold time is the larger of eight minutes and twice the hold time', () => {
   for (const [holdTimeSeconds, seconds] of [
     [90, 480],
     [600, 1200],

@@ -90,10 +90,10 @@ export const holdExpired: Notification = {
   data: new Uint8Array(0),
 }
 
-/** RFC 9687 §5. */
+/** RFC 9687 §5, §6: with neither subcode nor data. */
 export const sendHoldExpired: Notification = { ...holdExpired, code: 8 }
 
-/** RFC 6608 §3: which state the message was unexpected in; the data is its type. */
+/** RFC 6608 §4: which state the message was unexpected in; the data is its type. */
 export function unexpected(subcode: 1 | 2 | 3, kind: Message['kind']): MessageError {
   return {
     code: 5,

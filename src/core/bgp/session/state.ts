@@ -36,7 +36,7 @@ export interface Established {
   since: number
   holdAt: number
   keepaliveAt: number
-  /** SendHoldTimer (RFC 9687 §3): runs while bytes wait for the neighbour and it takes none. */
+  /** SendHoldTimer (RFC 9687 §4.3): runs while bytes wait for the neighbour and it takes none. */
   sendHoldAt: number
   /** As last heard; 0 once few enough are left. */
   sendQueueBytes: number

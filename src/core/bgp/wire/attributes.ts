@@ -151,7 +151,7 @@ export function encodeRawAttributes(attributes: RawAttribute[]): Uint8Array {
 }
 
 /**
- * A list of communities of `octets` octets each, ascending and without duplicates (RFC 8092 §5); the same array when it
+ * A list of communities of `octets` octets each, ascending and without duplicates (RFC 8092 §3); the same array when it
  * already is. Order and duplicates mean nothing, and a sorted list makes equal sets equal bytes.
  */
 function sortedCommunities(value: Uint8Array, octets: number): Uint8Array {

@@ -49,7 +49,7 @@ const known: { name: string; code: number; value: string; says: Partial<Capabili
     says: { gracefulRestart: { restarting: false, notification: false, restartSeconds: 0, families: [] } },
   },
   {
-    name: 'long-lived graceful restart (RFC 9494 §3)',
+    name: 'long-lived graceful restart (RFC 9494 §3.1)',
     code: 71,
     value: '0002 01 80 015180',
     says: { longLivedRestart: [{ family: 'ipv6/unicast', forwarding: true, staleSeconds: 86400 }] },

@@ -35,7 +35,7 @@ export interface Capabilities {
   /** RFC 7911 §4: what the sender of the OPEN is able to do, by family. */
   addPath?: { family: Family; receive: boolean; send: boolean }[]
   gracefulRestart?: GracefulRestartCapability
-  /** RFC 9494 §3. */
+  /** RFC 9494 §3.1. */
   longLivedRestart?: LongLivedFamily[]
   /** RFC 9234 §4.1. */
   role?: Role
@@ -57,7 +57,7 @@ export interface GracefulRestartCapability {
   families: { family: Family; forwarding: boolean }[]
 }
 
-/** RFC 9494 §3. `staleSeconds`: 0..16777215. */
+/** RFC 9494 §3.1. `staleSeconds`: 0..16777215. */
 export interface LongLivedFamily {
   family: Family
   forwarding: boolean

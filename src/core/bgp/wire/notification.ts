@@ -61,7 +61,7 @@ const codes: Partial<Record<number, { name: string; subcodes: readonly (string |
   4: { name: 'Hold Timer Expired', subcodes: [] },
   5: {
     name: 'Finite State Machine Error',
-    // RFC 6608 §4.
+    // RFC 6608 §3.
     subcodes: [
       undefined,
       'Unexpected Message in OpenSent',
