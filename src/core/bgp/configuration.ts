@@ -28,6 +28,7 @@ export function configure(bgp: BgpState, config: InstanceConfig): void {
     showTap(bgp, { kind: 'reevaluated' })
   if (old === undefined) bgp.restarter = beginRestart(config, bgp.now)
   bgp.rib.setDecision({ alwaysCompareMed: config.alwaysCompareMed ?? false })
+  bgp.rib.maxPaths = config.maxPaths ?? { external: 1, internal: 1 }
   bgp.rib.setDeferred(bgp.restarter !== undefined)
   bgp.rib.setComplete(config.routesComplete ?? true)
   bgp.config = config

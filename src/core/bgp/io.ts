@@ -278,6 +278,11 @@ export interface RouteEntry {
   /** Time at which it came. */
   since: number
   best: boolean
+  /**
+   * loc-rib only, of prefixes with several paths that count as used (`InstanceConfig.maxPaths`): this one's weight among them,
+   * its link bandwidth in bytes per second if all say one, else 1.
+   */
+  share?: number
   /** RFC 4724 §4.2: its neighbour is restarting and has not said it again. */
   stale?: boolean
   /** adj-rib-in and loc-rib: the step that parted this path from the best one; of the best, from the next best. */

@@ -161,6 +161,27 @@ export function decisiveStep(
   return p.addressRank === q.addressRank ? 'pathId' : 'peerAddress'
 }
 
+/**
+ * The candidates that are as good as the best one in all steps before the BGP identifier, the best one first and then in the
+ * order of the last steps, at most `max` (RFC 4271 leaves load sharing open).
+ */
+export function multipaths(
+  store: AttributeStore,
+  rules: DecisionRules,
+  among: Candidates,
+  best: number,
+  max: number,
+): number[] {
+  const { count, sets, peers } = among
+  const equal: number[] = []
+  for (let i = 0; i < count; i++) {
+    if (compareSets(store, sets[i]!, sets[best]!) !== 0 || peers[i]!.external !== peers[best]!.external)
+      continue
+    if (!isEliminated(store, rules, among, best, i)) equal.push(i)
+  }
+  return equal.sort((a, b) => compareLast(store, among, a, b)).slice(0, max)
+}
+
 function compareRareFirst(store: AttributeStore, a: number, b: number): number {
   const weight = store.weight(b) - store.weight(a)
   if (weight !== 0) return weight

@@ -4,12 +4,13 @@
  */
 import { compareText } from '#core/lib/order.ts'
 import { largeCommunityText } from '#core/net/community.ts'
+import { linkBandwidthOf } from '#core/net/extended-community.ts'
 import type { AsPathSegment, PathAttributes } from '../attributes.ts'
 import { compileAsPathSet } from '../policy/as-path-set.ts'
 import { families, familyOfPrefix, type Family } from '../family.ts'
 import type { DecisionStep, RouteEntry, RouteFilter, RoutePage, RouteTable } from '../io.ts'
 import { encodePrefix } from '../wire/nlri.ts'
-import { Candidates, decisiveStep, selectBest } from './decision.ts'
+import { Candidates, decisiveStep, multipaths, selectBest } from './decision.ts'
 import { chained, setOf, usableSet, type PeerTable } from './rib-table.ts'
 import type { Rib } from './rib.ts'
 
@@ -147,12 +148,7 @@ class Reader {
     const table = this.#rib.tables[family]
     const best = table.best.get(id) - 1
     const found: RouteEntry[] = []
-    if (this.#table === 'locRib') {
-      if (best < 0 || !this.#wanted(table.bestSet.get(id))) return found
-      const from = table.slotOf(best)
-      if (slot === undefined || slot === from) found.push(this.#path(family, id, from, best))
-      return found
-    }
+    if (this.#table === 'locRib') return best < 0 ? found : this.#used(family, id, best)
     const asked = slot === undefined ? this.#slots : [slot]
     for (const each of asked) {
       const peer = table.peers[each]
@@ -161,6 +157,40 @@ class Reader {
       else found.push(...this.#received(family, id, each, peer))
     }
     return found
+  }
+
+  /** The best path, and with it those that count as used. */
+  #used(family: Family, id: number, best: number): RouteEntry[] {
+    const table = this.#rib.tables[family]
+    const paths = this.#multipaths(family, id, best)
+    const entries = (paths.length > 1 ? paths : [best]).flatMap((path) => {
+      const from = table.slotOf(path)
+      const asked = this.#query.slot === undefined || this.#query.slot === from
+      const entry = this.#path(family, id, from, path)
+      return asked && this.#wanted(this.#setOf(family, id, path)) ? [entry] : []
+    })
+    if (paths.length < 2) return entries
+    const bandwidths = paths.map((path) => bandwidthOf(this.#attributes(this.#setOf(family, id, path))))
+    const weighed = bandwidths.every((each) => each > 0)
+    return entries.map((entry) => ({ ...entry, share: weighed ? bandwidthOf(entry.attributes) : 1 }))
+  }
+
+  #multipaths(family: Family, id: number, best: number): number[] {
+    const { store, decision, maxPaths } = this.#rib
+    const table = this.#rib.tables[family]
+    const from = table.peers[table.slotOf(best)]!
+    const max = from.external ? maxPaths.external : maxPaths.internal
+    if (best === 0 || max < 2) return []
+    const among = this.#candidates
+    table.collect(id, among)
+    return multipaths(store, decision, among, among.refs.indexOf(best), max).map(
+      (index) => among.refs[index]!,
+    )
+  }
+
+  #setOf(family: Family, id: number, path: number): number {
+    const { chains, peers } = this.#rib.tables[family]
+    return setOf(path < chained ? peers[path]!.in.get(id) : chains.cell.get(path - chained))
   }
 
   #received(family: Family, id: number, slot: number, peer: PeerTable): RouteEntry[] {
@@ -251,6 +281,11 @@ class Reader {
     if (attributes === undefined) this.#decoded.set(set, (attributes = this.#rib.store.attributes(set)))
     return attributes
   }
+}
+
+/** Of the link that the path leaves by (draft-ietf-idr-link-bandwidth §2), 0 if it does not say. */
+function bandwidthOf({ extendedCommunities = [] }: PathAttributes): number {
+  return extendedCommunities.map(linkBandwidthOf).find((each) => each !== undefined) ?? 0
 }
 
 /** Whether a set fits what is asked of attributes; each is looked at once. */

@@ -89,6 +89,8 @@ export class Rib {
   /** By slot; slot 0 is the speaker itself. */
   readonly neighbours: (Neighbour | undefined)[] = [undefined]
   readonly decision: DecisionRules = { alwaysCompareMed: false }
+  /** How many equally good paths count as used, by what the best one is. */
+  maxPaths = { external: 1, internal: 1 }
   readonly #sliceSize: number
   readonly #worlds: Record<Family, GroupWorld>
   readonly #groups: Record<Family, UpdateGroups>
