@@ -2,7 +2,7 @@
  * The routes of one family as they came in, and the loc-rib chosen among them. Columns indexed by the prefix's dense id, no
  * object per route or path; an attribute set is one id.
  *
- *     per prefix            | best: path + 1 | bestSet | paths | state: holds × 4 + changed, dirty |   16, + its key (11 to 29)
+ *     per prefix            | best: path + 1 | bestSet | paths | state: holds × 4 + changed, dirty |   16, + its key (17 to 41)
  *     per neighbour, by prefix id
  *       in                  | attribute set × 4 + epoch, rejected |      since | tenths of a second |             8 per path
  *       raw                 | set as it came, where policy made another one of it |                 4 in used segments only

@@ -416,7 +416,10 @@ function run(events: Event[], sliceSize: number): void {
   for (const slot of slots) rib.removeNeighbour(slot)
   rib.setOwnRoutes([], 0)
   settle()
-  for (const family of families) assert.equal(rib.tables[family].prefixes.size, 0, 'no prefix leaks')
+  for (const family of families) {
+    assert.equal(rib.tables[family].prefixes.size, 0, 'no prefix leaks')
+    assert.equal(rib.tables[family].prefixes.top, 0, 'memory is given back')
+  }
   assert.equal(rib.store.size, 0, 'no attribute set leaks')
 }
 
