@@ -1,10 +1,11 @@
 /** Rules and policies in motion: what speakers that are joined by sessions make of each other's routes. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { address } from '#core/net/address.ts'
 import { prefix } from '#core/net/prefix.ts'
 import { route, World, type Speaker } from './bgp.testing.ts'
 import type { PathAttributes } from './attributes.ts'
-import type { PolicyStatement } from './policy/policy.ts'
+import type { PolicyChain, PolicyStatement } from './policy/policy.ts'
 
 const versions = [
   {
@@ -64,6 +65,24 @@ for (const { version, addresses, route: text, longer } of versions) {
     world.run(10_000)
     assert.match(rejection(c, 'b') ?? '', /CLUSTER_LIST contains the own cluster/)
     assert.equal(best(c), undefined)
+  })
+
+  named('RFC 4456 §6: who becomes a client has its routes reflected to all, without a session reset', () => {
+    const world = new World()
+    const [a, b, c] = speakersOf(world, 65001, 65001, 65001) as [Speaker, Speaker, Speaker]
+    world.join(a, b, version)
+    world.join(c, b, version)
+    a.config.routes.push(route(text, ['b']))
+    world.configure(a, b, c)
+    world.run(10_000)
+    assert.equal(best(c), undefined)
+    for (const client of [true, false]) {
+      b.config.peers[0]!.routeReflectorClient = client
+      world.configure(b)
+      world.run(1000)
+      assert.equal(best(c) !== undefined, client)
+    }
+    assert.equal(b.events.filter(({ kind }) => kind === 'sessionDown').length, 0)
   })
 
   named('RFC 5065 §4.1: routes cross a confederation and leave it as from one AS', () => {
@@ -154,6 +173,26 @@ for (const { version, addresses, route: text, longer } of versions) {
       assert.equal(a.sent.length + b.sent.length, before)
     },
   )
+
+  named('a policy that puts the neighbour in as next hop puts each one in for itself', () => {
+    const world = new World()
+    const [a, b, c] = speakersOf(world, 65001, 65001, 65002) as [Speaker, Speaker, Speaker]
+    const importPolicy: PolicyChain = { policies: ['peer'], otherwise: 'accept' }
+    for (const each of [a, b]) {
+      world.join(each, c, version, { b: { importPolicy } })
+      each.config.routes.push(route(text, ['c'], { nextHop: address(addresses[3]) }))
+    }
+    c.config.policies = [
+      { name: 'peer', statements: [{ match: {}, set: { nextHop: { kind: 'peer' } }, then: 'accept' }] },
+    ]
+    world.configure(a, b, c)
+    world.run(10_000)
+    const hops = c.bgp.routes('accepted').map(({ peer, attributes }) => [peer, attributes.nextHop])
+    assert.deepEqual(hops, [
+      ['a', addresses[0]],
+      ['b', addresses[1]],
+    ])
+  })
 
   named('a change of export policy sends only what it changes', () => {
     const world = new World()

@@ -12,6 +12,8 @@ export interface CompiledChain {
   readonly readsNeighbour: boolean
   /** Some statement looks at the name of the peer that the route was learned from. */
   readonly readsSource: boolean
+  /** Some statement puts the neighbour's address into routes that come in. */
+  readonly writesNeighbour: boolean
   /** `finish` makes the outcome of what was accepted. The attributes that come in are not changed. */
   decide(route: PolicyRoute, attributes: PathAttributes, finish: (accepted: Accepted) => Outcome): Outcome
 }

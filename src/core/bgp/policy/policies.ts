@@ -102,6 +102,7 @@ interface CompiledStatement {
   label: string
   match: CompiledMatch
   act?: CompiledActions
+  writesNeighbour: boolean
   then: PolicyStatement['then']
 }
 
@@ -121,7 +122,12 @@ function compilePolicy({ name, statements }: RoutePolicy, pool: TestPool): Compi
       faults.push({ policy: name, statement: index + 1, ...named, field, message })
     }
     const label = `statement ${index + 1}${title === undefined ? '' : ` (${title})`}`
-    const statement: CompiledStatement = { label, match: compileMatch(match, pool, fault), then }
+    const statement: CompiledStatement = {
+      label,
+      match: compileMatch(match, pool, fault),
+      writesNeighbour: set?.nextHop?.kind === 'peer',
+      then,
+    }
     if (set !== undefined) statement.act = compileActions(set, fault)
     return statement
   })
@@ -156,6 +162,7 @@ function compileChain(
     key,
     readsNeighbour: matches.some(({ readsNeighbour }) => readsNeighbour),
     readsSource: matches.some(({ readsSource }) => readsSource),
+    writesNeighbour: steps.some((step) => step.kind === 'statement' && step.statement.writesNeighbour),
     decide(route, attributes, finish) {
       const end = (candidate: Accepted): Outcome =>
         otherwise === 'accept' ? finish(candidate) : { kind: 'reject', reason: left }

@@ -51,7 +51,7 @@ export function sourceKey({ from, policy, ...source }: ImportSource): string {
     [kind, localAsn, confederation, localAs, allowOwnAs, localRouterId, clusterId, role],
     [localAddress, localAddressOtherVersion, importRoutes, enforceFirstAs ? asn : 0],
     [role === undefined ? 0 : asn, source.honourGracefulShutdown, source.aigp, policy?.key],
-    policy?.readsNeighbour === true ? [from.address, asn] : [],
+    policy?.readsNeighbour === true || policy?.writesNeighbour === true ? [from.address, asn] : [],
     policy?.readsSource === true ? from.name : '',
   ])
 }

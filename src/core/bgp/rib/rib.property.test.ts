@@ -125,6 +125,7 @@ function chainOf(
     key,
     readsNeighbour: false,
     readsSource: false,
+    writesNeighbour: false,
     decide: (_route, attributes, finish) => decide(attributes, finish),
   }
 }

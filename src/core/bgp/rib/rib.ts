@@ -192,7 +192,7 @@ export class Rib {
       // What it gets of own routes may be something else than what others get.
       for (const prefix of this.#own[family]) this.tables[family].touch(prefix)
     }
-    this.#forgetSource(slot)
+    this.#setSourceOfPaths(slot, before?.from)
     this.#setSource(slot)
     this.#rank()
   }
@@ -201,9 +201,10 @@ export class Rib {
   changeSession(slot: number, session: NeighbourSession): void {
     const neighbour = this.#neighbour(slot)
     if (neighbour.session === undefined) return
+    const before = neighbour.learned
     neighbour.session = session
     neighbour.learned = session
-    this.#forgetSource(slot)
+    this.#setSourceOfPaths(slot, before?.from)
     this.#setSource(slot)
     this.#regroup = true
   }
@@ -466,8 +467,14 @@ export class Rib {
     if (had !== undefined) this.reevaluate(slot)
   }
 
-  #forgetSource(slot: number): void {
-    for (const family of families) this.#groups[family].forgetSource(slot)
+  /** `before`: what its paths were from until now. */
+  #setSourceOfPaths(slot: number, before: LearnedFrom | undefined): void {
+    for (const family of families) {
+      this.#groups[family].forgetSource(slot)
+      // RFC 4456 §6: the same paths go to others now.
+      if (before !== undefined && before.client !== this.#neighbour(slot).learned!.from.client)
+        this.#groups[family].rewalk('all')
+    }
   }
 
   #rulesFor(slot: number, family: Family): GroupRules {
