@@ -1,10 +1,11 @@
-/** Writes the files that are generated from the source: `deploy/crds` and the reference page. Run: node scripts/generate.ts */
+/** Writes the files that are generated from the source: `deploy/crds` and the reference pages. Run: node scripts/generate.ts */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { stringify } from 'yaml'
 import { crdOf } from '#core/schema/crd.ts'
 import { resourceTypes } from '#core/schema/resource-type.ts'
 import { referencePage } from './reference-page.ts'
+import { rfcsPage } from './rfcs-page.ts'
 
 /** Contents by path from the root of the tree. */
 export function generatedFiles(): Map<string, string> {
@@ -22,7 +23,8 @@ export function generatedFiles(): Map<string, string> {
 }
 
 if (import.meta.main) {
-  for (const [path, text] of generatedFiles()) {
+  const files = generatedFiles().set('docs/reference/rfcs.md', rfcsPage())
+  for (const [path, text] of files) {
     const target = join(import.meta.dirname, '..', path)
     mkdirSync(dirname(target), { recursive: true })
     writeFileSync(target, text)

@@ -46,6 +46,8 @@ export const gobgp: Engine = {
       config: {
         'neighbor-address': n.heraldAddress,
         'peer-as': n.heraldAsn,
+        // Its routes come by command, and a restarted speaker must have them before it says that they are all.
+        ...(restart !== undefined && { 'admin-down': true }),
         ...(n.features.password !== undefined && { 'auth-password': n.features.password }),
       },
       timers,
@@ -94,6 +96,8 @@ export const gobgp: Engine = {
         const said = await router.ask(...words.split(' '))
         if (said.trim() !== '') throw new Error(`GoBGP refuses its own route: ${said}`)
       }
+    if (neighbour.features.restart !== undefined)
+      await router.ask('neighbor', neighbour.heraldAddress, 'enable')
   },
   established: async (router, { heraldAddress }) =>
     (await router.ask('neighbor'))
