@@ -318,9 +318,9 @@ export class SessionModel {
     connection.queue = bytes
   }
 
-  #sendHoldMs({ phase }: Connection): number {
+  #sendHoldMs({ phase, waitMs }: Connection): number {
     const seconds = this.#config.sendHoldSeconds ?? 0
-    return phase !== 'established' || seconds === 0 ? Infinity : 1000 * seconds
+    return phase !== 'established' || seconds === 0 || waitMs === Infinity ? Infinity : 1000 * seconds
   }
 
   /** The connection is no more; if it was the session's, that ends too. */

@@ -161,7 +161,8 @@ test('RFC 9687 §6: the send hold time is the larger of eight minutes and twice 
   for (const [holdTimeSeconds, seconds] of [
     [90, 480],
     [600, 1200],
-    [0, 480],
+    // §4.3: no hold time, no send hold time.
+    [0, Infinity],
   ] as const) {
     const timers = { connectRetrySeconds: 120, holdTimeSeconds, keepaliveSeconds: 30 }
     const driver = inState('openSent', { timers })

@@ -43,14 +43,14 @@ export function holdAt({ holdTimeSeconds }: Negotiated, now: number): number {
   return holdTimeSeconds === 0 ? Infinity : now + 1000 * holdTimeSeconds
 }
 
-/** RFC 9687 §3: the larger of eight minutes and twice the hold time, unless configured; 0 turns it off. */
+/** RFC 9687 §6: the larger of eight minutes and twice the hold time, unless configured. §4.3: without either there is none. */
 export function sendHoldAt(
   { sendHoldSeconds }: SessionConfig,
   { holdTimeSeconds }: Negotiated,
   now: number,
 ): number {
   const seconds = sendHoldSeconds ?? Math.max(480, 2 * holdTimeSeconds)
-  return seconds === 0 ? Infinity : now + 1000 * seconds
+  return seconds === 0 || holdTimeSeconds === 0 ? Infinity : now + 1000 * seconds
 }
 
 /** RFC 4271 §4.4: never more than one KEEPALIVE per second, and none without a hold time. */
