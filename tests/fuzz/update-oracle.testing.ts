@@ -158,6 +158,11 @@ class Judge {
       this.discarded.add(type)
       return
     }
+    if (type === 26 && (flags & 0x40) !== 0) {
+      // RFC 7311 §3.2.
+      this.discarded.add(26)
+      return
+    }
     if ((flags & 0xc0) !== category) {
       // RFC 7606 §3 c, and §5.3 with RFC 4760 §7.
       if (type === 14 || type === 15) this.resets.add(9)

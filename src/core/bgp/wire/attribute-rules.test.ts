@@ -73,6 +73,16 @@ const cases: Case[] = [
     attributes: '80 1a 04 01000b 00',
     expect: 'attributeDiscard',
   },
+  {
+    name: 'RFC 7311 §3.2: AIGP with the Transitive bit',
+    attributes: 'c0 1a 0b 01000b 0000000100000002',
+    expect: 'attributeDiscard',
+  },
+  {
+    name: 'RFC 7311 §3.2: AIGP that cannot grow',
+    attributes: '80 1a 0b 01000b ffffffffffffffff',
+    expect: 'attributeDiscard',
+  },
   { name: 'RFC 7311 §3: an AIGP TLV of length 0', attributes: '80 1a 03 020000', expect: 'attributeDiscard' },
   {
     name: 'RFC 7311 §3: AIGP without an AIGP TLV',

@@ -185,14 +185,21 @@ function listFault(value: Uint8Array, octets: number): string | undefined {
   return `length ${value.length}, not a positive multiple of ${octets}`
 }
 
-/** RFC 7311 §3: TLVs of type (1), length of the whole (2) and value; one of them the AIGP TLV of type 1 and length 11. */
+/**
+ * RFC 7311 §3: TLVs of type (1), length of the whole (2) and value; one of them the AIGP TLV of type 1 and length 11. §3.2:
+ * the first of those has not reached its maximum.
+ */
 function aigpFault(value: Uint8Array): string | undefined {
   let metric = false
   for (let at = 0; at < value.length;) {
     const length = at + 3 > value.length ? 0 : (value[at + 1]! << 8) | value[at + 2]!
     if (length < 3 || at + length > value.length) return 'a TLV that does not fit'
     if (value[at] === 1 && length !== 11) return `an AIGP TLV of length ${length} instead of 11`
-    metric ||= value[at] === 1
+    if (value[at] === 1 && !metric) {
+      if (value.subarray(at + 3, at + 11).every((octet) => octet === 0xff))
+        return 'the maximum, which cannot grow'
+      metric = true
+    }
     at += length
   }
   return metric ? undefined : 'no AIGP TLV'

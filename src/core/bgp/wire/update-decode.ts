@@ -152,6 +152,10 @@ function takeAttribute(
     )
     return undefined
   }
+  if (type === attributeType.aigp && (flags & attributeFlag.transitive) !== 0) {
+    fault(decoder, type, 'attributeDiscard', 'RFC 7311 §3.2: AIGP with the Transitive bit')
+    return undefined
+  }
   const category = attributeFlag.optional | attributeFlag.transitive
   const flagsFit = (flags & category) === rule.flags
   // RFC 7606 §5.3: with other flags its NLRI are not to be trusted.
