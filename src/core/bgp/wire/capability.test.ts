@@ -69,10 +69,16 @@ for (const { name, code, value, says } of known) {
 
 const odd: { name: string; code: number; value: string; says: Partial<Capabilities> }[] = [
   {
-    name: 'an add-path entry of an unknown family or way is ignored (RFC 7911 §4)',
+    name: 'an add-path entry of an unknown family is ignored (RFC 7911 §4)',
     code: 69,
-    value: '0019 41 03 0001 01 04 0002 01 01',
+    value: '0019 41 03 0002 01 01',
     says: { addPath: [{ family: 'ipv6/unicast', receive: true, send: false }] },
+  },
+  {
+    name: 'add-path with an unknown way is not understood (RFC 7911 §4)',
+    code: 69,
+    value: '0002 01 01 0001 01 04',
+    says: { addPath: [] },
   },
   {
     name: 'a graceful restart capability of a length that none has is ignored',

@@ -175,14 +175,15 @@ function extendedNextHops(value: Uint8Array): Family[] {
   return families
 }
 
-/** RFC 7911 §4: 1 receives, 2 sends, 3 both; a family with another value is ignored, and only its first entry counts. */
+/** RFC 7911 §4: 1 receives, 2 sends, 3 both; another value makes all of it not understood. The first entry of a family counts. */
 function addPathFamilies(value: Uint8Array): NonNullable<Capabilities['addPath']> {
   const reader = new ByteReader(value)
   const known: NonNullable<Capabilities['addPath']> = []
   while (reader.remaining > 0) {
     const family = familyOfCodes(reader.u16(), reader.u8())
     const way = reader.u8()
-    if (family === undefined || way < 1 || way > 3 || known.some((each) => each.family === family)) continue
+    if (way < 1 || way > 3) return []
+    if (family === undefined || known.some((each) => each.family === family)) continue
     known.push({ family, receive: (way & 1) !== 0, send: (way & 2) !== 0 })
   }
   return known
