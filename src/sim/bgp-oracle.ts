@@ -202,8 +202,8 @@ function takeIn({ receiver, fromPeer }: OracleSession, path: OraclePath): Oracle
   const { asn, confederation, routerId, clusterId } = receiver.config
   if (!fromPeer.importRoutes) return undefined
   for (const hop of path.asPath) {
-    const number = Number(hop.replace('c', ''))
-    if (number === asn || number === confederation?.id) return undefined
+    // RFC 5065 §4: a member AS's own number counts in confederation segments.
+    if (hop === String(confederation?.id ?? asn) || hop === `c${asn}`) return undefined
   }
   if (path.originator === routerId || path.clusters.includes(clusterId ?? routerId)) return undefined
   if (path.nextHop === receiver.addresses[4] || path.nextHop === receiver.addresses[6]) return undefined
@@ -340,7 +340,9 @@ export function bestOf(paths: readonly OraclePath[]): OraclePath[] {
 }
 
 function neighbouringAs({ asPath, from }: OraclePath): string {
-  return asPath.find((hop) => !hop.startsWith('c')) ?? `own ${from!.asn}`
+  // RFC 5065 §5.3: whoever is inside is of the local AS.
+  const own = from!.kind === 'external' ? `own ${from!.asn}` : 'own'
+  return asPath.find((hop) => !hop.startsWith('c')) ?? own
 }
 
 function versionOfFamily(family: Family): 4 | 6 {

@@ -72,6 +72,8 @@ for (const family of families) {
     assert.match(reason(sourceOf('confed', { confederation }), pathOf(65003, 100)), /own AS 100/)
     const looped: PathAttributes = { ...path, asPath: [{ kind: 'confedSequence', asns: [65002, 65001] }] }
     assert.match(reason(sourceOf('confed', { confederation }), looped), /own AS 65001/)
+    // Another AS may use the number of a member, which is private.
+    assert.equal(reason(sourceOf('confed', { confederation }), pathOf(65003, 65001)), 'accept')
     const localAs = { asn: 64999, noPrepend: true, replaceAs: false }
     assert.match(reason(sourceOf('external', { localAs }), pathOf(65002, 64999)), /own AS 64999/)
   })

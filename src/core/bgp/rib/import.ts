@@ -10,6 +10,7 @@ import type { LocalAs, Role } from '../config.ts'
 import type { Family } from '../family.ts'
 import type { Accepted, CompiledChain } from '../policy/chain.ts'
 import type { Outcome } from '../policy/outcome.ts'
+import { isConfederation } from '../wire/as-path.ts'
 import type { LearnedFrom } from './path-source.ts'
 import { gracefulShutdown, prepended, sortedNumbers, withPartial } from './rewrite.ts'
 
@@ -77,12 +78,13 @@ export function importOutcome(source: ImportSource, family: Family, attributes: 
 /** Why the path has been here before or leads back here. */
 function loopReason(source: ImportSource, attributes: PathAttributes): string | undefined {
   const { localAsn, confederation, localAs, localRouterId, clusterId } = source
-  const own = [localAsn, confederation?.id, localAs?.asn]
+  const outside = confederation === undefined ? localAsn : confederation.id
   let count = 0
   let found = 0
-  for (const { asns } of attributes.asPath)
-    for (const asn of asns)
-      if (own.includes(asn)) {
+  for (const segment of attributes.asPath)
+    for (const asn of segment.asns)
+      // RFC 5065 §4: the number of a member AS means that AS in confederation segments only.
+      if (asn === outside || asn === localAs?.asn || (asn === localAsn && isConfederation(segment))) {
         count++
         found = asn
       }
