@@ -272,6 +272,24 @@ test('RFC 9494 §4.2: a restart time of 0 keeps only what lives on for long', ()
   assert.deepEqual(phases(keptAfterLoss(session, graceful, 0)), [], 'not without being configured here')
 })
 
+test('RFC 9494 §4.2: a family that only the long-lived capability lists lives on for long at once', () => {
+  const session = negotiated({
+    families: [{ family: v4, forwarding: true }],
+    longLived: [{ family: v6, forwarding: true, staleSeconds: 500 }],
+  })
+  const stale = keptAfterLoss(session, { ...graceful, longLivedSeconds: 300 }, 1000)
+  assert.deepEqual(phases(stale), [`${v4} waiting 61000`, `${v6} waiting 1000`])
+  assert.deepEqual(expired(stale, 1000), { forgotten: [], longLived: [v6] })
+})
+
+test('RFC 9494 §4.2: the long-lived stale time runs on when the session is back, until End-of-RIB', () => {
+  const longLived = [{ family: v6, forwarding: true, staleSeconds: 500 }]
+  const stale: StaleRoutes = new Map([[v6, { phase: 'longLived', until: 5000, longLivedMs: 0 }]])
+  assert.deepEqual(notKeptOn(stale, negotiated({ longLived }), 1000), [])
+  assert.deepEqual(phases(stale), [`${v6} arriving 5000`])
+  assert.deepEqual(expired(stale, 5000), { forgotten: [v6], longLived: [] })
+})
+
 const back: {
   name: string
   phase: 'waiting' | 'longLived'
@@ -316,7 +334,7 @@ const back: {
 
 for (const { name, phase, restart, kept } of back) {
   test(`RFC 4724 §4.2: a new OPEN with ${name} ${kept ? 'keeps' : 'ends'} what is ${phase}`, () => {
-    const stale: StaleRoutes = new Map([[v6, { phase, until: 5000, longLivedMs: 0 }]])
+    const stale: StaleRoutes = new Map([[v6, { phase, until: 5_000_000, longLivedMs: 0 }]])
     assert.deepEqual(notKeptOn(stale, negotiated(restart), 1000), kept ? [] : [v6])
     assert.deepEqual(phases(stale), kept ? [`${v6} arriving ${1000 + arrivalMs}`] : [])
   })

@@ -33,12 +33,14 @@ export function keptAfterLoss(
   const kept: StaleRoutes = new Map()
   if (gracefulRestart === undefined) return kept
   const { restartSeconds, families, longLived } = gracefulRestart
-  for (const { family } of families) {
+  for (const family of new Set([...families, ...longLived].map((each) => each.family))) {
     const theirs = longLived.find((each) => each.family === family)?.staleSeconds ?? 0
     const longLivedMs = 1000 * Math.min(theirs, config?.longLivedSeconds ?? 0)
-    // RFC 9494 §4.2: a restart time of 0 goes straight on to the long-lived phase.
-    if (restartSeconds === 0 && longLivedMs === 0) continue
-    kept.set(family, { phase: 'waiting', until: now + 1000 * restartSeconds, longLivedMs })
+    // RFC 9494 §4.2: a family that only the long-lived capability lists has a restart time of 0, and that goes straight on to
+    // the long-lived phase.
+    const waitMs = families.some((each) => each.family === family) ? 1000 * restartSeconds : 0
+    if (waitMs === 0 && longLivedMs === 0) continue
+    kept.set(family, { phase: 'waiting', until: now + waitMs, longLivedMs })
   }
   return kept
 }
@@ -50,7 +52,9 @@ export function notKeptOn(stale: StaleRoutes, { gracefulRestart }: Negotiated, n
     // RFC 4724 §4.2: without the family or its F bit in the new OPEN, forwarding stopped. RFC 9494 §4.2: likewise there.
     const offers = each.phase === 'longLived' ? gracefulRestart?.longLived : gracefulRestart?.families
     if (offers?.some((offer) => offer.family === family && offer.forwarding) === true) {
-      stale.set(family, { ...each, phase: 'arriving', until: now + arrivalMs })
+      // RFC 9494 §4.2: the long-lived stale time runs on until End-of-RIB.
+      const until = Math.min(now + arrivalMs, each.phase === 'longLived' ? each.until : Infinity)
+      stale.set(family, { ...each, phase: 'arriving', until })
     } else {
       stale.delete(family)
       dropped.push(family)

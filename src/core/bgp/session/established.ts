@@ -236,7 +236,9 @@ function down(run: Run, { negotiated }: Established, ending: Ending): void {
 
 /** RFC 4724 §4.2: when the connection is lost; RFC 8538 §4: when agreed on, by any NOTIFICATION but a hard reset too. */
 function isGraceful({ gracefulRestart }: Negotiated, { notification }: Ending): boolean {
-  if (gracefulRestart === undefined || gracefulRestart.families.length === 0) return false
+  if (gracefulRestart === undefined) return false
+  // RFC 9494 §4.1: a neighbour may ask for its routes to be kept by the long-lived capability alone.
+  if (gracefulRestart.families.length === 0 && gracefulRestart.longLived.length === 0) return false
   return notification === undefined || (gracefulRestart.notification && !isHardReset(notification))
 }
 

@@ -90,6 +90,21 @@ for (const { name, input, without, withBit } of endings) {
   })
 }
 
+test('RFC 9494 §4.1: routes are kept for a neighbour that lists its families in the long-lived capability only', () => {
+  const longLivedRestart = [{ family: 'ipv4/unicast' as const, forwarding: true, staleSeconds: 600 }]
+  const gracefulRestart = { restarting: false, notification: false, restartSeconds: 0, families: [] }
+  for (const [longLivedSeconds, expected] of [
+    [300, 'down local graceful'],
+    [undefined, 'down local'],
+  ] as const) {
+    const offer = longLivedSeconds === undefined ? restartOffer : { ...restartOffer, longLivedSeconds }
+    const driver = inState('openSent', { gracefulRestart: offer })
+    const capabilities = { ...open().capabilities, gracefulRestart, longLivedRestart }
+    driver.receive(1, open({ capabilities }), keepalive)
+    assert.deepEqual(show(driver.give(lost)), [expected])
+  }
+})
+
 test('RFC 4724 §4.2: nothing is kept for a neighbour that did not ask for it', () => {
   const driver = inState('openSent', { gracefulRestart: restartOffer })
   driver.receive(1, open(), keepalive)
