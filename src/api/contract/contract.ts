@@ -153,8 +153,8 @@ export type RouteView = (typeof routeViews)[number]
 export const decisionSteps = [
   'only',
   'own',
-  'weight',
   'longLivedStale',
+  'weight',
   'localPref',
   'aigp',
   'asPathLength',

@@ -27,6 +27,8 @@ for (const { version, addresses, route: text, longer } of versions) {
     asns.map((asn, i) => world.speaker('abcd'[i]!, asn, { [version]: addresses[i]! }))
   const best = (speaker: Speaker, of: string = text): PathAttributes | undefined =>
     speaker.bgp.routes('locRib', { prefix: prefix(of) }).find((entry) => entry.best)?.attributes
+  const choice = (speaker: Speaker): unknown[] =>
+    speaker.bgp.routes('locRib', { prefix: prefix(text) }).map(({ peer, why }) => [peer, why])[0] ?? []
   const rejection = (speaker: Speaker, peer: string, of: string = text): string | undefined =>
     speaker.bgp.routes('adjRibIn', { peer, prefix: prefix(of) })[0]?.rejected
   const named = (name: string, body: () => void): void => {
@@ -98,6 +100,36 @@ for (const { version, addresses, route: text, longer } of versions) {
     assert.deepEqual([best(b)?.localPref, best(b)?.med], [300, 7])
     assert.deepEqual(best(c)?.asPath, [{ kind: 'sequence', asns: [100] }])
     assert.deepEqual([best(c)?.localPref, best(c)?.med], [undefined, undefined])
+  })
+
+  named('RFC 5065 §5.3: MEDs of routes from two member ASes are compared', () => {
+    const world = new World()
+    const [a, b, c] = speakersOf(world, 65001, 65002, 65003) as [Speaker, Speaker, Speaker]
+    for (const member of [a, b, c]) member.config.confederation = { id: 100, members: [65001, 65002, 65003] }
+    world.join(a, c, version)
+    world.join(b, c, version)
+    a.config.routes.push(route(text, ['c'], { med: 20 }))
+    b.config.routes.push(route(text, ['c'], { med: 10 }))
+    world.configure(a, b, c)
+    world.run(10_000)
+    assert.deepEqual([best(c)?.med, choice(c)], [10, ['b', 'med']])
+  })
+
+  named('RFC 9494 §4.4: a route that is long-lived stale comes after all others, whatever its weight', () => {
+    const world = new World()
+    const [a, b, c] = speakersOf(world, 65001, 65002, 65003) as [Speaker, Speaker, Speaker]
+    world.join(a, c, version, { b: { importPolicy: { policies: ['heavy'], otherwise: 'accept' } } })
+    world.join(b, c, version)
+    c.config.policies = [{ name: 'heavy', statements: [{ match: {}, then: 'accept', set: { weight: 9 } }] }]
+    a.config.routes.push(route(text, ['c'], { communities: [0xffff0006] }))
+    b.config.routes.push(route(text, ['c']))
+    world.configure(a, b, c)
+    world.run(10_000)
+    assert.deepEqual(choice(c), ['b', 'longLivedStale'])
+    a.config.routes = [route(text, ['c'])]
+    world.configure(a)
+    world.run(1000)
+    assert.deepEqual(choice(c), ['a', 'weight'])
   })
 
   named("RFC 9234 §5: a customer does not pass its provider's routes on to another provider", () => {

@@ -254,8 +254,8 @@ export interface RoutePage {
 export type DecisionStep =
   | 'only'
   | 'own'
-  | 'weight'
   | 'longLivedStale'
+  | 'weight'
   | 'localPref'
   | 'aigp'
   | 'asPathLength'

@@ -226,7 +226,7 @@ const actionsSchema = z.strictObject({
     .min(0)
     .max(65535)
     .optional()
-    .describe('Higher wins before anything else, on this speaker only'),
+    .describe('Higher wins before all but a route that is long-lived stale, on this speaker only'),
   origin: z.enum(['igp', 'egp', 'incomplete']).optional(),
   prepend: z
     .strictObject({

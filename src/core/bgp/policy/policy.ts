@@ -96,7 +96,7 @@ export interface PolicyActions {
   localPref?: number
   /** `set`: this value; `add`: to what there is, never below 0 or above 4294967295; `remove`. */
   med?: { kind: 'set' | 'add'; value: number } | { kind: 'remove' }
-  /** Cisco's weight: higher wins before anything else, and it never leaves the speaker. */
+  /** Cisco's weight: higher wins before all but what is long-lived stale, and it never leaves the speaker. */
   weight?: number
   origin?: Origin
   /** `first`: the path's first AS number again; `own`: this speaker's. */

@@ -9,10 +9,13 @@ import { cellBits, PeerTable, RibTable } from './rib-table.ts'
 
 const nextHop = address('192.0.2.9')
 
-/** Eight neighbours of three ASes, two of them internal; their order by identifier is not that of their slots. */
+/**
+ * Eight neighbours of three ASes, one of them internal and one of another member AS; their order by identifier is not that of
+ * their slots.
+ */
 const neighbours = [5, 2, 7, 1, 8, 3, 6, 4].map((rank, index) => ({
-  kind: index < 6 ? ('external' as const) : ('internal' as const),
-  asn: index < 6 ? 65002 + (index % 3) : 65001,
+  kind: index < 6 ? ('external' as const) : index < 7 ? ('internal' as const) : ('confed' as const),
+  asn: index < 6 ? 65002 + (index % 3) : 65001 + 100 * (index - 6),
   rank,
   routerId: address(`10.0.0.${rank}`),
   address: address(`192.0.2.${rank}`),
@@ -69,7 +72,8 @@ function play(events: readonly Event[], alwaysCompareMed: boolean): void {
     const peer = new PeerTable()
     Object.assign(peer, {
       external: kind === 'external',
-      asn,
+      // RFC 5065 §5.3: whoever is inside is of the local AS.
+      asn: kind === 'external' ? asn : 0,
       routerId: 0x0a000000 + rank,
       addressRank: rank,
     })

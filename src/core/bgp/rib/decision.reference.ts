@@ -19,9 +19,9 @@ export function decideReference<T extends ReferencePath>(
   const own = paths.find((path) => path.from === undefined)
   if (own !== undefined) return own
   let left = [...paths]
-  left = keepLowest(left, ({ attributes }) => -(attributes.weight ?? 0))
-  // RFC 9494 §4.3: long-lived stale ones are the least preferred.
+  // RFC 9494 §4.4: long-lived stale ones are the least preferred.
   left = keepLowest(left, ({ attributes }) => (attributes.communities?.includes(0xffff0006) ? 1 : 0))
+  left = keepLowest(left, ({ attributes }) => -(attributes.weight ?? 0))
   // §9.1.2: the highest degree of preference.
   left = keepLowest(left, ({ attributes }) => -(attributes.localPref ?? 100))
   // RFC 7311 §4.1: with AIGP before without, then the lowest.
@@ -67,7 +67,9 @@ function pathLength({ attributes }: ReferencePath): number {
 function neighbouringAsn({ attributes, from }: ReferencePath): number {
   // RFC 5065 §5.3: the way through the confederation does not count.
   const first = attributes.asPath.find(({ kind }) => kind === 'sequence' || kind === 'set')
-  return first?.kind === 'sequence' ? first.asns[0]! : from!.asn
+  if (first?.kind === 'sequence') return first.asns[0]!
+  // §5.3: whoever is inside is of the local AS.
+  return from!.kind === 'external' ? from!.asn : 0
 }
 
 function medOf({ attributes }: ReferencePath): number {

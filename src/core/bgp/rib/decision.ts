@@ -1,7 +1,7 @@
 /**
  * The decision process among the paths to one prefix (RFC 4271 §9.1.2), on columns: no object per path.
  *
- * The order of steps: own routes, weight, not long-lived stale (RFC 9494 §4.3), degree of preference, AIGP (RFC 7311 §4.1), AS
+ * The order of steps: own routes, not long-lived stale (RFC 9494 §4.4), weight, degree of preference, AIGP (RFC 7311 §4.1), AS
  * path length, origin, MED among paths from the same neighbouring AS, eBGP over iBGP, (interior cost: always 0), lowest BGP
  * identifier or ORIGINATOR_ID, shortest CLUSTER_LIST (RFC 4456 §9), lowest peer address, lowest path identifier.
  *
@@ -16,6 +16,7 @@ import { attributeFlags, type AttributeStore } from './attribute-store.ts'
 export interface DecisionPeer {
   /** eBGP. A neighbour of the own confederation counts as internal (RFC 5065 §5.3). */
   external: boolean
+  /** 0 inside the own AS or confederation. */
   asn: number
   /** BGP identifier. */
   routerId: number
@@ -145,8 +146,8 @@ export function decisiveStep(
 ): DecisionStep {
   const [x, y] = [among.sets[a]!, among.sets[b]!]
   const [p, q] = [among.peers[a]!, among.peers[b]!]
-  if (store.weight(x) !== store.weight(y)) return 'weight'
   if (isLongLivedStale(store, x) !== isLongLivedStale(store, y)) return 'longLivedStale'
+  if (store.weight(x) !== store.weight(y)) return 'weight'
   if (store.localPref[x] !== store.localPref[y]) return 'localPref'
   if (store.aigp(x) !== store.aigp(y)) return 'aigp'
   if (store.shape[x]! >> 2 !== store.shape[y]! >> 2) return 'asPathLength'
@@ -183,9 +184,8 @@ export function multipaths(
 }
 
 function compareRareFirst(store: AttributeStore, a: number, b: number): number {
-  const weight = store.weight(b) - store.weight(a)
-  if (weight !== 0) return weight
-  return (isLongLivedStale(store, a) ? 1 : 0) - (isLongLivedStale(store, b) ? 1 : 0)
+  const stale = (isLongLivedStale(store, a) ? 1 : 0) - (isLongLivedStale(store, b) ? 1 : 0)
+  return stale === 0 ? store.weight(b) - store.weight(a) : stale
 }
 
 function isLongLivedStale(store: AttributeStore, set: number): boolean {
@@ -251,7 +251,7 @@ function identifierOf(store: AttributeStore, set: number, peer: DecisionPeer): n
   return store.originatorId[set]! || peer.routerId
 }
 
-/** The neighbouring AS that MED is compared within: the first of the path, else the peer's own (§9.1.2.2 c). */
+/** The neighbouring AS that MED is compared within: the first of the path, else the peer's own (RFC 4271 §9.1.2.2 c). */
 function neighbourOf(store: AttributeStore, set: number, peer: DecisionPeer): number {
   return store.neighbourAsn[set]! || peer.asn
 }

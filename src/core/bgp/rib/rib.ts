@@ -185,7 +185,8 @@ export class Rib {
     for (const family of families) {
       const peer = this.tables[family].peers[slot]!
       peer.external = session.from.kind === 'external'
-      peer.asn = session.from.asn
+      // RFC 5065 §5.3: paths from inside the confederation without another AS in them are of the local AS.
+      peer.asn = peer.external ? session.from.asn : 0
       peer.routerId = numberOf(session.from.routerId)
       if (!session.families.includes(family)) continue
       this.#groups[family].join(slot, this.#rulesFor(slot, family), session.enhancedRouteRefresh === true)
