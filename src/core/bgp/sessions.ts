@@ -200,7 +200,8 @@ function sessionDown(bgp: BgpState, neighbour: Neighbour, graceful: boolean): vo
   const kept: StaleRoutes = graceful
     ? keptAfterLoss(negotiated, neighbour.config.gracefulRestart, bgp.now)
     : new Map()
-  // RFC 4724 §4.2: what was stale from an earlier restart goes now.
+  // RFC 4724 §4.2: what was stale from an earlier restart goes now. Deviation from RFC 8538 §4.1, which keeps it where both
+  // set the N bit: who is reset again and again would never lose it.
   neighbour.stale = kept
   bgp.rib!.sessionDown(neighbour.slot, [...kept.keys()])
 }

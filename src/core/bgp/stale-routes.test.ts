@@ -283,9 +283,9 @@ test('RFC 9494 §4.2: a family that only the long-lived capability lists lives o
 })
 
 test('RFC 9494 §4.2: the long-lived stale time runs on when the session is back, until End-of-RIB', () => {
-  const longLived = [{ family: v6, forwarding: true, staleSeconds: 500 }]
+  const session = negotiated({ longLived: [{ family: v6, forwarding: true, staleSeconds: 500 }] })
   const stale: StaleRoutes = new Map([[v6, { phase: 'longLived', until: 5000, longLivedMs: 0 }]])
-  assert.deepEqual(notKeptOn(stale, negotiated({ longLived }), 1000), [])
+  assert.deepEqual(notKeptOn(stale, session, 1000), [])
   assert.deepEqual(phases(stale), [`${v6} arriving 5000`])
   assert.deepEqual(expired(stale, 5000), { forgotten: [v6], longLived: [] })
 })
