@@ -83,6 +83,19 @@ test('no more neighbours come out of a range than its limit, and the others are 
   )
 })
 
+test('a range that is held down makes no neighbours, and one whose session never comes up goes', () => {
+  const { world, hub, leaves } = fabric(2, 4, { limit: 2, changes: { heldDown: 'the Secret is missing' } })
+  world.configure(hub, ...leaves)
+  world.run(settleMs)
+  assert.deepEqual(names(hub), [])
+  const refused = hub.events.find(({ kind }) => kind === 'connectionRefused')
+  assert.match(refused?.kind === 'connectionRefused' ? refused.reason : '', /the Secret is missing/)
+  delete hub.config.listenRanges![0]!.template.heldDown
+  world.configure(hub)
+  world.run(180_000)
+  assert.equal(names(hub).filter((each) => each.endsWith('established')).length, 2)
+})
+
 test('a change of the template reaches its neighbours, and a range that is gone takes them with it', () => {
   const { world, hub, leaves } = fabric(1, 4, { limit: 2 })
   leaves[0]!.config.routes = [route('203.0.113.0/24', ['hub'])]

@@ -4,8 +4,8 @@ import { acceptingNeighbour, acceptingRange, dynamicPeer } from './accept.ts'
 import { type BgpState, type Link, showTap, tell } from './bgp-state.ts'
 import { addNeighbour, setOwnRoutes } from './configuration.ts'
 import { type BgpInput, type ConnectionEnds, type ConnectionId, sendQueueHigh, sendQueueLow } from './io.ts'
-import { type Neighbour, heldDownBy, isOpening } from './neighbour.ts'
-import { checkLimit, drive, startSession } from './sessions.ts'
+import { type Neighbour, dynamicIdleMs, heldDownBy, isOpening } from './neighbour.ts'
+import { checkExcess, checkLimit, drive, startSession } from './sessions.ts'
 import { ttlOf } from './transport.ts'
 import { type UpdateContext, unnegotiated } from './wire/context.ts'
 import { Framer, messageType } from './wire/framer.ts'
@@ -57,7 +57,7 @@ export function receive(bgp: BgpState, connection: ConnectionId, bytes: Uint8Arr
     if (taken) drive(bgp, neighbour, { kind: 'updatesTaken', connection })
     taken = false
     if (!found && framer.error === undefined) return
-    if (!found) return drive(bgp, neighbour, { kind: 'malformed', connection, error: framer.error! })
+    if (!found) return malformed(bgp, link, connection)
     takeMessage(bgp, link, connection, framer.bytes.subarray(framer.start, framer.end))
   }
 }
@@ -91,13 +91,15 @@ function dynamicNeighbour(bgp: BgpState, ends: ConnectionEnds): Neighbour | Refu
   const range = config === undefined ? undefined : acceptingRange(config, ends)
   if (config === undefined || range === undefined) return { reason: 'no peer has this address' }
   if (bgp.shutDown) return { reason: 'the speaker is shutting down' }
-  const { name } = range.template
+  const { name, heldDown } = range.template
+  if (heldDown !== undefined) return { reason: heldDown }
   const count = [...bgp.neighbours.values()].filter(({ dynamic }) => dynamic?.range === name).length
   if (count >= range.limit) return tooMany(`${name} has as many neighbours as it may have, ${range.limit}`)
   const full = fullFor(bgp, undefined)
   if (full !== undefined) return tooMany(full)
   const neighbour = addNeighbour(bgp, config, dynamicPeer(range, ends))
-  neighbour.dynamic = { range: name, expiresAt: Infinity }
+  // Until its session is up: it may never be.
+  neighbour.dynamic = { range: name, expiresAt: bgp.now + dynamicIdleMs }
   setOwnRoutes(bgp, config)
   startSession(bgp, neighbour)
   return neighbour
@@ -125,9 +127,17 @@ function takeUpdate(bgp: BgpState, { neighbour, framer, kind }: Link, connection
   neighbour.received.update++
   if (bgp.config?.taps?.received === true)
     showTap(bgp, { kind: 'received', peer: config.name, bytes: bytes.subarray(start, end) })
+  if (kind.addPath) checkExcess(bgp, neighbour)
   if (config.prefixLimits !== undefined)
     for (const family of established.negotiated.families) checkLimit(bgp, neighbour, family)
   return true
+}
+
+/** Where the next message begins is not known. */
+function malformed(bgp: BgpState, { neighbour, framer }: Link, connection: ConnectionId): void {
+  bgp.message = framer.bytes
+  drive(bgp, neighbour, { kind: 'malformed', connection, error: framer.error! })
+  bgp.message = undefined
 }
 
 function takeMessage(bgp: BgpState, link: Link, connection: ConnectionId, bytes: Uint8Array): void {

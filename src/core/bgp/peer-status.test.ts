@@ -126,6 +126,26 @@ test('a malformed UPDATE that does not end the session is counted (RFC 7606 §6)
   assert.equal(status(b).updateFaults, 1)
 })
 
+test('a message full of faults is told in a few words (RFC 7606 §6)', () => {
+  const { world, b } = pair()
+  const attributes = Array.from({ length: 1000 }, () => [0xc0, 200, 0]).flat()
+  const update = new Uint8Array(23 + attributes.length).fill(0xff, 0, 16)
+  update.set([0, 0, 2, 0, 0, 0, 0, ...attributes], 16)
+  new DataView(update.buffer).setUint16(16, update.length)
+  new DataView(update.buffer).setUint16(21, attributes.length)
+  world.inject(b, update)
+  const told = b.events.flatMap((event) => (event.kind === 'updateFault' ? [event.message] : []))
+  assert.ok(told.length < 10)
+  assert.match(told.at(-1)!, /, and 995 faults more$/)
+  assert.deepEqual([status(b).state, status(b).updateFaults], ['established', 1])
+})
+
+test('the header that is no BGP header is shown (RFC 4271 §6.1)', () => {
+  const { world, b } = pair()
+  world.inject(b, Uint8Array.from([...new Uint8Array(16).fill(0xff), 0, 18, 2, 0xaa, 0xbb]))
+  assert.equal(status(b).lastError!.hex, `${'ff'.repeat(16)}001202aabb`)
+})
+
 test('a text for people is shown at both ends (RFC 9003 §2)', () => {
   const { world, a, b } = pair()
   const text = `Wartung – ${'x'.repeat(230)}`

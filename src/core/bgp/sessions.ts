@@ -18,15 +18,19 @@ import { familyCounts } from './peer-status.ts'
 import { limitData, limitLevel, limitText } from './prefix-limits.ts'
 import { allArrived, cameUp } from './restarter.ts'
 import { ribSession } from './rib-session.ts'
+import { pathsMax } from './rib/rib-table.ts'
 import type { Ending, Negotiated, SessionInput, SessionMessage, SessionOutput, Stop } from './session/io.ts'
 import { step } from './session/session.ts'
 import { type StaleRoutes, arrivalMs, keptAfterLoss, notKeptOn } from './stale-routes.ts'
 import type { Tap } from './tap.ts'
 import { dialOf } from './transport.ts'
 import { Framer } from './wire/framer.ts'
-import type { Notification, RouteRefresh } from './wire/message.ts'
+import type { Notification, RouteRefresh, UpdateFault } from './wire/message.ts'
 import { ceaseSubcode, showNotification } from './wire/notification.ts'
 import { encodeMessage } from './wire/wire.ts'
+
+/** Faults of one UPDATE that are told one by one. */
+const faultsTold = 4
 
 /** Gives the session an input, and does what it asks for. */
 export function drive(bgp: BgpState, neighbour: Neighbour, input: SessionInput): void {
@@ -70,6 +74,17 @@ export function sendMessage(
   bgp.outputs.push({ kind: 'send', connection, bytes })
 }
 
+/** Says so when paths were not kept because there are too many of one prefix. */
+export function checkExcess(bgp: BgpState, { config, slot, established }: Neighbour): void {
+  for (const family of established?.negotiated.addPathReceive ?? []) {
+    const peer = bgp.rib!.tables[family].peers[slot]!
+    if (peer.excess === 0) continue
+    const message = `${peer.excess} paths are not kept: ${pathsMax} of one prefix is the most`
+    peer.excess = 0
+    tell(bgp, { kind: 'updateFault', peer: config.name, message })
+  }
+}
+
 /** RFC 4271 §6.7: says once that a limit is near or passed, and ends the session if it is to. */
 export function checkLimit(bgp: BgpState, neighbour: Neighbour, family: Family): void {
   const { config, slot, nearLimit, established } = neighbour
@@ -108,9 +123,9 @@ function perform(bgp: BgpState, neighbour: Neighbour, output: SessionOutput): vo
       return sessionUp(bgp, neighbour, output.connection, output.negotiated)
     case 'update':
       if (output.update.faults.length > 0) neighbour.updateFaults++
-      for (const { message } of output.update.faults)
-        tell(bgp, { kind: 'updateFault', peer: neighbour.config.name, message })
+      tellFaults(bgp, neighbour, output.update.faults)
       bgp.rib!.receive(neighbour.slot, output.update, bgp.now)
+      checkExcess(bgp, neighbour)
       for (const family of output.update.endOfRib) endOfRib(bgp, neighbour, family)
       for (const { family } of output.update.withdrawn) checkLimit(bgp, neighbour, family)
       for (const { family } of output.update.announced) checkLimit(bgp, neighbour, family)
@@ -130,6 +145,16 @@ function perform(bgp: BgpState, neighbour: Neighbour, output: SessionOutput): vo
     case 'failed':
       noteEnding(bgp, neighbour, output.ending)
       return
+  }
+}
+
+/** A message may have a fault every three octets. */
+function tellFaults(bgp: BgpState, { config }: Neighbour, faults: readonly UpdateFault[]): void {
+  const told = faults.slice(0, faultsTold)
+  const more = faults.length - told.length
+  for (const [index, { message }] of told.entries()) {
+    const others = more > 0 && index === told.length - 1 ? `, and ${more} faults more` : ''
+    tell(bgp, { kind: 'updateFault', peer: config.name, message: message + others })
   }
 }
 

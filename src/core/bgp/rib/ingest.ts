@@ -23,6 +23,8 @@ export interface DecodeKind {
   /** By family: carried, and with path identifiers. */
   carries: Record<Family, boolean>
   pathIds: Record<Family, boolean>
+  /** Some family has path identifiers. */
+  addPath: boolean
 }
 
 const stride = 6
@@ -76,7 +78,8 @@ export class Ingest {
           Family,
           boolean
         >
-      known = { id: this.#kinds.size, context, carries: by(carried), pathIds: by(addPathReceive) }
+      const addPath = addPathReceive.length > 0
+      known = { id: this.#kinds.size, context, carries: by(carried), pathIds: by(addPathReceive), addPath }
       this.#kinds.set(key, known)
     }
     return known

@@ -40,6 +40,14 @@ export class PathChains {
     return node
   }
 
+  /** Number of paths of this prefix from `slot`. */
+  count(prefix: number, slot: number): number {
+    let count = 0
+    for (let node = this.first(prefix); node >= 0; node = this.next(node))
+      if (this.slot.get(node) === slot) count++
+    return count
+  }
+
   /** A new node at the front of the chain. */
   add(prefix: number, slot: number, pathId: number): number {
     const node = this.#free > 0 ? this.#free - 1 : this.#top++

@@ -31,6 +31,9 @@ import { PrefixTable } from './prefix-table.ts'
 /** Paths from here on are nodes of `chains`. */
 export const chained = 0x4000_0000
 
+/** Most paths of one prefix that are kept from one neighbour: each change looks at all of them (RFC 7911 sets no bound). */
+export const pathsMax = 256
+
 /** Bits of a cell beside the attribute set. */
 export const cellBits = { rejected: 1, epoch: 2 } as const
 
@@ -67,6 +70,8 @@ export class PeerTable implements DecisionPeer {
   stale = 0
   /** Of those, in `RibTable.chains`. */
   chained = 0
+  /** Paths that were not kept because there were {@link pathsMax} of their prefix, since somebody last looked. */
+  excess = 0
   /** Number of routes that it has been sent. */
   advertised = 0
 
@@ -151,6 +156,10 @@ export class RibTable {
     const peer = this.peers[slot]!
     let node = chains.find(prefix, slot, pathId)
     if (node < 0 && cell === 0) return
+    if (node < 0 && chains.count(prefix, slot) >= pathsMax) {
+      peer.excess++
+      return
+    }
     const old = node < 0 ? 0 : chains.cell.get(node)
     const oldReceived = node < 0 ? 0 : chains.received.get(node)
     if (old === cell && oldReceived === received) return

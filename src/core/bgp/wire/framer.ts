@@ -2,6 +2,7 @@
 import { assert } from '#core/lib/assert.ts'
 import type { ByteWriter } from '#core/lib/bytes.ts'
 import { err, ok, type Result } from '#core/lib/result.ts'
+import { shownOctets } from '../io.ts'
 import { defaultMaxLength, headerLength } from './context.ts'
 import type { MessageError } from './message.ts'
 
@@ -23,7 +24,7 @@ export class Framer {
   bytes: Uint8Array = noBytes
   start = 0
   end = 0
-  /** What ended the stream, from the `advance` that met it on. */
+  /** What ended the stream, from the `advance` that met it on. `bytes` then begins with the header that it is about. */
   error: MessageError | undefined
   /** The chunk being read, and how far. */
   #chunk: Uint8Array = noBytes
@@ -127,8 +128,10 @@ export class Framer {
   #check(bytes: Uint8Array, at: number): boolean {
     this.error = headerError(bytes, at, this.#maxLength)
     if (this.error === undefined) return true
-    this.bytes = this.#chunk = this.#gathered = noBytes
-    this.#at = this.#gatheredLength = this.start = this.end = 0
+    this.bytes = bytes.slice(at, at + shownOctets)
+    this.#chunk = this.#gathered = noBytes
+    this.#at = this.#gatheredLength = this.start = 0
+    this.end = this.bytes.length
     this.#later.length = 0
     return false
   }
