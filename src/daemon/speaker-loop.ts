@@ -162,7 +162,7 @@ export class SpeakerLoop {
   #handlers(connection: ConnectionId): ConnectionHandlers {
     return {
       received: (bytes) => this.input({ kind: 'received', connection, bytes }),
-      sendQueue: (bytes) => this.input({ kind: 'sendQueue', connection, bytes }),
+      sendQueue: (bytes, stalled) => this.input({ kind: 'sendQueue', connection, bytes, stalled }),
       closed: (reason) => {
         this.#connections.delete(connection)
         this.input({ kind: 'closed', connection, reason })

@@ -4,7 +4,13 @@
  */
 import type net from 'node:net'
 import type { IpVersion } from '#core/net/address.ts'
-import { sendQueueHigh, sendQueueLow, type ConnectionHandlers, type TcpConnection } from '#core/net/tcp.ts'
+import {
+  sendQueueHigh,
+  sendQueueLow,
+  stalledMs,
+  type ConnectionHandlers,
+  type TcpConnection,
+} from '#core/net/tcp.ts'
 import { readInTurns, startReading } from './read-turn.ts'
 import { setFilter, setMinTtl, setTtl } from './socket-linux.ts'
 import { explain } from './tcp-errors.ts'
@@ -23,6 +29,10 @@ const spareBuffersMax = 16
 /** Have something to write at the end of this turn. */
 let unsent: Connection[] = []
 
+/** Are looked at now and then, whether what waits on them moves: cheaper than to note the time of each write. */
+const watched = new Set<Connection>()
+let watch: NodeJS.Timeout | undefined
+
 export class Connection implements TcpConnection {
   readonly socket: net.Socket
   readonly #version: IpVersion
@@ -37,8 +47,11 @@ export class Connection implements TcpConnection {
   #queuedBytes = 0
   #writing = false
   #listed = false
-  /** More was queued than {@link sendQueueHigh}, and not yet again as little as {@link sendQueueLow}. */
-  #behind = false
+  /** What was told of the queue, until it is as little as {@link sendQueueLow}. */
+  #told: 'nothing' | 'stalled' | 'behind' = 'nothing'
+  /** Writes that have ended, and as many at the last look at a write in progress; −1: there was none. */
+  #writes = 0
+  #writesSeen = -1
 
   /** `open` makes a socket that does not read yet, with the `onread` that it gets. What it throws is passed on. */
   constructor(version: IpVersion, open: (onread: net.OnReadOpts) => net.Socket) {
@@ -55,13 +68,18 @@ export class Connection implements TcpConnection {
       const told = this.#handlers
       this.#handlers = undefined
       this.#forget()
+      unwatch(this)
       told?.closed(this.#failure ?? 'the other end closed the connection')
     })
   }
 
   /** Whom to tell from now on. */
   attach(handlers: ConnectionHandlers): void {
-    if (!this.#closed) this.#handlers = handlers
+    if (!this.#closed) {
+      this.#handlers = handlers
+      watched.add(this)
+      watch ??= setInterval(lookAtAll, stalledMs).unref()
+    }
     startReading(this.socket)
   }
 
@@ -86,6 +104,7 @@ export class Connection implements TcpConnection {
     if (this.#closed) return
     this.#closed = true
     this.#handlers = undefined
+    unwatch(this)
     if (this.socket.connecting) {
       this.#forget()
       this.socket.destroy()
@@ -119,9 +138,19 @@ export class Connection implements TcpConnection {
   flush(): void {
     this.#listed = false
     this.#write()
-    if (this.#behind || this.#queuedBytes <= sendQueueHigh) return
-    this.#behind = true
-    this.#handlers?.sendQueue?.(this.#queuedBytes)
+    if (this.#told === 'behind' || this.#queuedBytes <= sendQueueHigh) return
+    const stalled = this.#told === 'stalled'
+    this.#told = 'behind'
+    this.#handlers?.sendQueue?.(this.#queuedBytes, stalled)
+  }
+
+  /** Tells of a write that was in progress at the last look, too, even if the kernel has taken a part of it. */
+  look(): void {
+    const stalled = this.#writing && this.#writesSeen === this.#writes
+    this.#writesSeen = this.#writing ? this.#writes : -1
+    if (!stalled || this.#told !== 'nothing') return
+    this.#told = 'stalled'
+    this.#handlers?.sendQueue?.(this.#queuedBytes, true)
   }
 
   /** Begins the next write, if none is in progress. */
@@ -165,12 +194,13 @@ export class Connection implements TcpConnection {
   #written(length: number, error?: Error | null): void {
     if (this.socket.destroyed || (error ?? undefined) !== undefined) return
     this.#writing = false
+    this.#writes++
     this.#queuedBytes -= length
     this.#write()
     this.#endWhenSent()
-    if (!this.#behind) return
-    if (this.#queuedBytes <= sendQueueLow) this.#behind = false
-    this.#handlers?.sendQueue?.(this.#queuedBytes)
+    if (this.#told === 'nothing') return
+    if (this.#queuedBytes <= sendQueueLow) this.#told = 'nothing'
+    this.#handlers?.sendQueue?.(this.#queuedBytes, false)
   }
 
   #endWhenSent(): void {
@@ -194,4 +224,15 @@ function flushAll(): void {
   const connections = unsent
   unsent = []
   for (const connection of connections) connection.flush()
+}
+
+function lookAtAll(): void {
+  for (const connection of watched) connection.look()
+}
+
+function unwatch(connection: Connection): void {
+  watched.delete(connection)
+  if (watched.size > 0) return
+  clearInterval(watch)
+  watch = undefined
 }

@@ -113,7 +113,8 @@ export class Connections {
   #handlers(connection: ConnectionId) {
     return {
       received: (bytes: Uint8Array) => this.#tell({ kind: 'received', connection, bytes }),
-      sendQueue: (bytes: number) => this.#tell({ kind: 'sendQueue', connection, bytes }),
+      sendQueue: (bytes: number, stalled: boolean) =>
+        this.#tell({ kind: 'sendQueue', connection, bytes, stalled }),
       closed: (reason: string) => {
         this.#open.delete(connection)
         this.#tell({ kind: 'closed', connection, reason })

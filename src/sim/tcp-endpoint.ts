@@ -3,6 +3,7 @@ import { versionOf, type Address } from '#core/net/address.ts'
 import {
   sendQueueHigh,
   sendQueueLow,
+  stalledMs,
   type ConnectionHandlers,
   type TcpConnection,
   type TcpEnds,
@@ -42,8 +43,11 @@ export class TcpEndpoint implements TcpConnection {
   #flight: Segment[] = []
   /** Of the data in both. */
   #unsentBytes = 0
-  /** More was queued than {@link sendQueueHigh}, and not yet again as little as {@link sendQueueLow}. */
-  #behind = false
+  /** What was told of the queue, until it is as little as {@link sendQueueLow}. */
+  #told: 'nothing' | 'stalled' | 'behind' = 'nothing'
+  #watched = false
+  /** Flights that have arrived. */
+  #progress = 0
   /** Of packets sent: nothing on this network makes it less on the way. */
   #ttl = 255
   #minTtl = 0
@@ -101,9 +105,11 @@ export class TcpEndpoint implements TcpConnection {
     }
     this.#unsentBytes += bytes.length
     this.#pump()
-    if (this.#behind || this.queuedBytes <= sendQueueHigh) return
-    this.#behind = true
-    this.#network.clock.after(0, () => this.#handlers?.sendQueue?.(this.queuedBytes))
+    this.#watch()
+    if (this.#told === 'behind' || this.queuedBytes <= sendQueueHigh) return
+    const stalled = this.#told === 'stalled'
+    this.#told = 'behind'
+    this.#network.clock.after(0, () => this.#handlers?.sendQueue?.(this.queuedBytes, stalled))
   }
 
   close(): void {
@@ -176,6 +182,7 @@ export class TcpEndpoint implements TcpConnection {
       const flight = this.#flight
       this.#flight = []
       this.#retries = 0
+      this.#progress++
       this.#finArrived = flight.some(({ kind }) => kind === 'fin')
       for (const segment of flight) {
         if (segment.kind === 'data') this.#unsentBytes -= segment.bytes.length
@@ -199,9 +206,24 @@ export class TcpEndpoint implements TcpConnection {
   }
 
   #tellProgress(): void {
-    if (!this.#behind) return
-    if (this.queuedBytes <= sendQueueLow) this.#behind = false
-    this.#handlers?.sendQueue?.(this.queuedBytes)
+    if (this.#told === 'nothing') return
+    if (this.queuedBytes <= sendQueueLow) this.#told = 'nothing'
+    this.#handlers?.sendQueue?.(this.queuedBytes, false)
+  }
+
+  /** Looks again and again while something waits, whether it moves. */
+  #watch(): void {
+    if (this.#watched || this.queuedBytes === 0) return
+    this.#watched = true
+    const before = this.#progress
+    this.#network.clock.after(stalledMs, () => {
+      this.#watched = false
+      if (this.#progress === before && this.queuedBytes > 0 && this.#told === 'nothing') {
+        this.#told = 'stalled'
+        this.#handlers?.sendQueue?.(this.queuedBytes, true)
+      }
+      this.#watch()
+    })
   }
 
   #receive(segment: Segment): void {

@@ -8,6 +8,7 @@ import { address } from '#core/net/address.ts'
 import type { TcpConnection, TcpEnds, TcpListener } from '#core/net/tcp.ts'
 import { libc } from '#host/libc.ts'
 import { addAoKey, openSocket } from '#host/socket-linux.ts'
+import { Connection } from '#host/tcp-connection.ts'
 import { linuxTcp } from '#host/tcp-linux.ts'
 import { until } from '../until.testing.ts'
 import { enterPrivateNetns } from './private-netns.ts'
@@ -226,7 +227,7 @@ async function many(
   }
 }
 
-const privateNetwork: Omit<TcpWorld, 'left' | 'right' | 'until' | 'pass' | 'close'> = {
+const privateNetwork: Omit<TcpWorld, 'left' | 'right' | 'until' | 'pass' | 'hold' | 'close'> = {
   networks: {
     4: {
       left: [address('10.66.0.1'), address('10.66.0.2')],
@@ -288,6 +289,12 @@ async function open(network: typeof privateNetwork): Promise<TcpWorld> {
       }
     },
     pass: (ms) => sleep(ms),
+    hold(connection) {
+      assert.ok(connection instanceof Connection)
+      const { socket } = connection
+      socket.pause()
+      return () => void socket.resume()
+    },
     close: async () => {},
   }
 }

@@ -43,6 +43,10 @@ async function open(quality: Partial<LinkQuality>): Promise<TcpWorld> {
     async pass(ms) {
       clock.runFor(ms)
     },
+    hold() {
+      network.cut(left, right)
+      return () => network.mend(left, right)
+    },
     async close() {},
   }
 }

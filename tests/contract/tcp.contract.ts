@@ -29,6 +29,8 @@ export interface TcpWorld {
   until(condition: () => boolean, what: string): Promise<void>
   /** Lets so much of the world's time pass. */
   pass(ms: number): Promise<void>
+  /** Nothing that is sent to this end of a connection is taken any more, until the result is called. */
+  hold(connection: TcpConnection): () => void
   close(): Promise<void>
 }
 
@@ -121,6 +123,29 @@ function suite(version: IpVersion, open: () => Promise<TcpWorld>): void {
     for (const bytes of queued.slice(0, -1))
       assert.ok(bytes > sendQueueLow, 'the last one says that it is over')
     assert.ok(queued.at(-1)! <= sendQueueLow, `last ${queued.at(-1)}`)
+    finish(server, client, accepted)
+  })
+
+  test('says of few bytes, too, that nothing of them is taken, and when they move again (RFC 9687 §4.3)', async (world, network) => {
+    const server = await listening(world, network)
+    const { client, accepted } = await connected(world, network, server)
+    const release = world.hold(accepted.connection)
+    let sent = 0
+    for (let i = 0; i < 400 && client.queued.length === 0; i++) {
+      if (client.connection.queuedBytes === 0) {
+        client.connection.send(pattern(20_000))
+        sent += 20_000
+      }
+      await world.pass(20)
+    }
+    assert.deepEqual(client.stalled, [true])
+    assert.ok(client.queued[0]! > 0 && client.queued[0]! <= sendQueueLow, `${client.queued[0]} bytes`)
+    await world.pass(2_500)
+    assert.equal(client.queued.length, 1, 'once')
+    release()
+    await world.until(() => accepted.bytes() === sent && client.queued.length > 1, 'all bytes')
+    assert.deepEqual(client.stalled.slice(1), [false])
+    assert.ok(client.queued[1]! <= sendQueueLow)
     finish(server, client, accepted)
   })
 
@@ -466,11 +491,15 @@ class Peer {
   readonly failed: string[] = []
   readonly closed: string[] = []
   readonly queued: number[] = []
+  readonly stalled: boolean[] = []
   readonly handlers = {
     opened: (ends: TcpEnds) => void (this.ends = ends),
     failed: (reason: string) => void this.failed.push(reason),
     received: (bytes: Uint8Array) => void this.chunks.push(bytes),
-    sendQueue: (bytes: number) => void this.queued.push(bytes),
+    sendQueue: (bytes: number, stalled: boolean) => {
+      this.queued.push(bytes)
+      this.stalled.push(stalled)
+    },
     closed: (reason: string) => void this.closed.push(reason),
   }
 

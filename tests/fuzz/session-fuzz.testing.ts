@@ -128,7 +128,12 @@ function randomEvent(
   if (roll < 46) return { kind: 'updateSent' }
   if (roll < 48) return { kind: 'updatesTaken', connection }
   if (roll < 50)
-    return { kind: 'sendQueue', connection, bytes: random.pick([0, 600_000, 500_000, 100_000, 1000]) }
+    return {
+      kind: 'sendQueue',
+      connection,
+      bytes: random.pick([0, 600_000, 500_000, 100_000, 1000]),
+      stalled: roll < 49,
+    }
   return { kind: 'received', connection, message: randomMessage(random, model.wants(connection), config) }
 }
 

@@ -21,7 +21,6 @@ interface Connection {
   saidAt: number
   /** SendHoldTimer (RFC 9687 §4.3). */
   stuckSince: number
-  queue: number
 }
 
 /** §8.2.2 suggests four minutes. */
@@ -143,7 +142,7 @@ export class SessionModel {
         break
       }
       case 'sendQueue':
-        this.#queued(input.connection, input.bytes, now)
+        this.#queued(input, now)
         break
     }
     this.#dials(seen)
@@ -185,7 +184,6 @@ export class SessionModel {
       keepaliveMs: 0,
       saidAt: now,
       stuckSince: Infinity,
-      queue: 0,
     }
     this.#connections.set(id, connection)
     if (delayMs > 0 && !established) seen.expect(id, [])
@@ -305,17 +303,15 @@ export class SessionModel {
     this.#gone(id, seen)
   }
 
-  #queued(id: ConnectionId, bytes: number, now: number): void {
+  #queued(
+    { connection: id, bytes, stalled = false }: Extract<SessionInput, { kind: 'sendQueue' }>,
+    now: number,
+  ): void {
     const connection = this.#connections.get(id)
     if (connection?.phase !== 'established') return
     // RFC 9687 §4.3: it runs while there is something to send and nothing of it is taken.
-    if (bytes <= 64 * 1024) {
-      connection.stuckSince = Infinity
-      connection.queue = 0
-      return
-    }
-    if (connection.queue === 0 || bytes < connection.queue) connection.stuckSince = now
-    connection.queue = bytes
+    if (stalled) connection.stuckSince = Math.min(connection.stuckSince, now)
+    else connection.stuckSince = bytes <= 64 * 1024 ? Infinity : now
   }
 
   #sendHoldMs({ phase, waitMs }: Connection): number {

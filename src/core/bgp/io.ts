@@ -50,10 +50,10 @@ export type BgpInput =
   /** Bytes arrived, in any cut. The speaker may keep the array. */
   | { kind: 'received'; connection: ConnectionId; bytes: Uint8Array }
   /**
-   * So many bytes wait to be taken by the kernel. Told when they become more than `sendQueueHigh`, at every progress after
-   * that, and when they are at most `sendQueueLow` again.
+   * So many bytes wait to be taken by the kernel. Told when they become more than `sendQueueHigh` or, however few, nothing of
+   * them is taken for a second; then at every progress, until they are at most `sendQueueLow`. `stalled`: this is no progress.
    */
-  | { kind: 'sendQueue'; connection: ConnectionId; bytes: number }
+  | { kind: 'sendQueue'; connection: ConnectionId; bytes: number; stalled?: boolean }
   /** A person or a program wants it: see {@link PeerCommand}. */
   | { kind: 'command'; peer: string; command: PeerCommand }
   /** Validated ROA payloads came or went (RFC 6811 §2). */

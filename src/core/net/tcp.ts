@@ -11,6 +11,8 @@ export const md5KeyBytesMax = 80
 /** Bytes that wait on a connection: above the first it is behind, and at most the second it has caught up. */
 export const sendQueueHigh = 512 * 1024
 export const sendQueueLow = 64 * 1024
+/** Bytes of which none were taken for so long are stalled: they are told of after once to twice that. */
+export const stalledMs = 1_000
 
 export interface Tcp {
   /** Opens a connection. Never throws: a failure of any kind arrives at `handlers.failed`. */
@@ -95,10 +97,11 @@ export interface ConnectionHandlers {
   /** Bytes in any cut. The receiver may keep the array. */
   received(bytes: Uint8Array): void
   /**
-   * So many bytes wait to be taken by the kernel. Told when they have become more than {@link sendQueueHigh}, at every
-   * progress after that, and when they are at most {@link sendQueueLow} again. Never called inside `send`.
+   * So many bytes wait to be taken by the kernel. Told when they have become more than {@link sendQueueHigh} or, however few,
+   * have stalled ({@link stalledMs}); then at every progress, until they are at most {@link sendQueueLow}. Never called inside
+   * `send`. `stalled`: nothing was taken since the last time, or for {@link stalledMs}.
    */
-  sendQueue?(bytes: number): void
+  sendQueue?(bytes: number, stalled: boolean): void
   /** The connection ended otherwise than by an own `close`. Called once; nothing follows. */
   closed(reason: string): void
 }

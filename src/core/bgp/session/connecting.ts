@@ -234,7 +234,6 @@ function establish(run: Run, session: Connecting, direction: Direction, opening:
     holdAt: holdAt(negotiated, run.context.now),
     keepaliveAt: opening.keepaliveAt,
     sendHoldAt: Infinity,
-    sendQueueBytes: 0,
   }
   if (other?.kind === 'openSent')
     run.session.rival = { direction: direction === 'outbound' ? 'inbound' : 'outbound', opening: other }

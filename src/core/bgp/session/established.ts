@@ -50,7 +50,7 @@ export function stepEstablished(run: Run, session: Established, input: SessionIn
         run.session = { ...session, holdAt: holdAt(session.negotiated, run.context.now) }
       return
     case 'sendQueue':
-      if (input.connection === session.connection) run.session = withSendQueue(run, session, input.bytes)
+      if (input.connection === session.connection) run.session = withSendQueue(run, session, input)
       return
     case 'stop':
       return stop(run, session, input)
@@ -91,12 +91,15 @@ function isHelped({ offered, gracefulRestart }: Negotiated): boolean {
   return gracefulRestart !== undefined && offered.gracefulRestart!.families.length > 0
 }
 
-/** RFC 9687 §4.3: the SendHoldTimer starts anew with each byte that is taken. */
-function withSendQueue(run: Run, session: Established, bytes: number): Established {
-  if (bytes <= sendQueueLow) return { ...session, sendQueueBytes: 0, sendHoldAt: Infinity }
-  const stuck = session.sendQueueBytes !== 0 && bytes >= session.sendQueueBytes
-  const at = stuck ? session.sendHoldAt : sendHoldAt(run.config, session.negotiated, run.context.now)
-  return { ...session, sendQueueBytes: bytes, sendHoldAt: at }
+/** RFC 9687 §4.3: the SendHoldTimer starts anew with each byte that is taken, and runs while few bytes or many are not. */
+function withSendQueue(
+  { config, context }: Run,
+  session: Established,
+  { bytes, stalled = false }: Extract<SessionInput, { kind: 'sendQueue' }>,
+): Established {
+  if (stalled && session.sendHoldAt !== Infinity) return session
+  const runs = stalled || bytes > sendQueueLow
+  return { ...session, sendHoldAt: runs ? sendHoldAt(config, session.negotiated, context.now) : Infinity }
 }
 
 function stepOwn(run: Run, session: Established, input: ConnectionInput): void {

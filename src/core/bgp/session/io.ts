@@ -98,7 +98,7 @@ export type SessionInput =
   /** UPDATEs of the established connection were taken in by who runs the session (RFC 4271 §8.2.2, event 27). */
   | { kind: 'updatesTaken'; connection: ConnectionId }
   /** So many bytes wait to be taken by the connection; as in `BgpInput`. */
-  | { kind: 'sendQueue'; connection: ConnectionId; bytes: number }
+  | { kind: 'sendQueue'; connection: ConnectionId; bytes: number; stalled?: boolean }
   | { kind: 'tick' }
 
 export interface Stop {

@@ -149,7 +149,8 @@ test('RFC 4724 §4.2: a neighbour that restarted takes its old session over, wha
 
 test('RFC 9687 §4.3: a neighbour that takes no bytes is given up, one that takes some is not', () => {
   const driver = inState('established', { sendHoldSeconds: 20 })
-  const queue = (bytes: number) => show(driver.give({ kind: 'sendQueue', connection: 1, bytes }))
+  const queue = (bytes: number, stalled = false) =>
+    show(driver.give({ kind: 'sendQueue', connection: 1, bytes, stalled }))
   const alive = () => driver.receive(1, keepalive)
   assert.deepEqual(queue(600_000), [])
   driver.now += 19_000
@@ -158,9 +159,26 @@ test('RFC 9687 §4.3: a neighbour that takes no bytes is given up, one that take
   driver.now += 19_000
   alive()
   assert.equal(driver.state, 'established')
-  queue(700_000)
+  queue(700_000, true)
   driver.now += 1000
   assert.deepEqual(show(driver.give({ kind: 'tick' })).slice(0, 3), ['send 8/0 1', 'close 1', 'down sent'])
+})
+
+test('RFC 9687 §4.3: a neighbour that takes nothing of a few bytes is given up, too', () => {
+  const driver = inState('established', { sendHoldSeconds: 20 })
+  const queue = (bytes: number, stalled: boolean) =>
+    show(driver.give({ kind: 'sendQueue', connection: 1, bytes, stalled }))
+  queue(19, true)
+  driver.now += 19_000
+  driver.receive(1, keepalive)
+  queue(0, false)
+  driver.now += 60_000
+  driver.receive(1, keepalive)
+  assert.equal(driver.state, 'established')
+  queue(19, true)
+  driver.now += 20_000
+  driver.receive(1, keepalive)
+  assert.equal(driver.state, 'idle')
 })
 
 test('RFC 9687 §4.3: a queue that has been taken stops the timer', () => {

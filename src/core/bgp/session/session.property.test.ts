@@ -116,7 +116,7 @@ function randomInput(random: Prng, world: World, accepted: ConnectionId): Sessio
     const manner = random.pick(['end', 'restart', 'leave', undefined] as const)
     return { kind: 'stop', subcode: 2, ...(manner === undefined ? {} : { manner }) }
   }
-  if (roll < 5) return { kind: 'sendQueue', connection, bytes: random.below(1_000_000) }
+  if (roll < 5) return { kind: 'sendQueue', connection, bytes: random.below(1_000_000), stalled: roll < 2 }
   if (roll < 10) return { kind: 'start' }
   if (roll < 25 && dialing !== undefined) return { kind: 'dialed', connection: dialing, ends }
   if (roll < 30 && dialing !== undefined)

@@ -38,8 +38,6 @@ export interface Established {
   keepaliveAt: number
   /** SendHoldTimer (RFC 9687 §4.3): runs while bytes wait for the neighbour and it takes none. */
   sendHoldAt: number
-  /** As last heard; 0 once few enough are left. */
-  sendQueueBytes: number
   /** Another connection, on which no OPEN has come yet (RFC 4271 §8.2.2, Established, event 16). */
   rival?: { direction: Direction; opening: OpenSent }
 }
