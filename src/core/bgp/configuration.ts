@@ -112,9 +112,10 @@ function configurePeer(
   known.config = peer
   known.sessionConfig = sessionConfigOf(instance, peer, known.since !== undefined)
   rib.setPolicy(known.slot, policyOf(peer))
-  const { established } = known
-  if (established !== undefined)
-    rib.changeSession(known.slot, ribSession(instance, peer, established.negotiated, bgp.policies))
+  // Routes that are kept over a restart obey the policies of now, too, and not only when it is over.
+  const negotiated = known.established?.negotiated ?? known.lost
+  if (negotiated !== undefined)
+    rib.changeSession(known.slot, ribSession(instance, peer, negotiated, bgp.policies))
   const limits = JSON.stringify(old.prefixLimits) !== JSON.stringify(peer.prefixLimits)
   if (limits) {
     delete known.breach

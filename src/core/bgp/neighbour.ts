@@ -29,6 +29,8 @@ export interface Neighbour {
   lastError?: PeerStatus['lastError']
   /** Its routes that are kept although they may be out of date. */
   stale: StaleRoutes
+  /** What the session had agreed on that routes are kept of, until the next one is up. */
+  lost?: Negotiated
   /** Time at which it last came up, and went down. */
   upAt?: number
   downAt?: number

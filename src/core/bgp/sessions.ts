@@ -181,6 +181,7 @@ function sessionUp(
     received: present(link.receivedOpen, "the neighbour's OPEN"),
   }
   neighbour.established = { connection, negotiated, opens }
+  delete neighbour.lost
   neighbour.since = bgp.now
   neighbour.upAt = bgp.now
   if (neighbour.dynamic !== undefined) neighbour.dynamic.expiresAt = Infinity
@@ -228,6 +229,7 @@ function sessionDown(bgp: BgpState, neighbour: Neighbour, graceful: boolean): vo
   // RFC 4724 §4.2: what was stale from an earlier restart goes now. Deviation from RFC 8538 §4.1, which keeps it where both
   // set the N bit: who is reset again and again would never lose it.
   neighbour.stale = kept
+  if (kept.size > 0) neighbour.lost = negotiated
   bgp.rib!.sessionDown(neighbour.slot, [...kept.keys()])
 }
 

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { route, World, type Speaker } from './bgp.testing.ts'
+import { prefix } from '#core/net/prefix.ts'
 import type { GracefulRestartConfig, PeerConfig } from './config.ts'
+import type { PolicyMatch, PrefixEntry, RoutePolicy } from './policy/policy.ts'
 import type { Negotiated, NegotiatedRestart } from './session/io.ts'
 import {
   arrivalMs,
@@ -44,6 +46,11 @@ const both = ['203.0.113.0/24', '2001:db8:100::/64']
 
 function routes(speaker: Speaker): string[] {
   return speaker.bgp.routes('locRib').map(({ prefix }) => prefix)
+}
+
+function exactly(text: string): PrefixEntry {
+  const length = Number(text.split('/')[1])
+  return { prefix: prefix(text), minLength: length, maxLength: length }
 }
 
 function comeBack(world: World, a: Speaker, restarted: boolean): void {
@@ -181,6 +188,70 @@ test('a peer that is held down while its routes are stale loses them', () => {
   b.config.peers[0]!.heldDown = 'for a while'
   world.configure(b)
   assert.deepEqual(routes(b), [])
+})
+
+test('stale routes obey an import policy that comes, changes and goes while their neighbour is away', () => {
+  const { world, a, b, c } = line()
+  world.kill(a)
+  const [from] = b.config.peers as [PeerConfig]
+  const policy = (text: string): RoutePolicy => ({
+    name: 'in',
+    statements: [
+      { match: { prefixes: { mode: 'any', entries: [exactly(text)] } }, then: 'reject' },
+      { match: {}, set: { localPref: 7 }, then: 'accept' },
+    ],
+  })
+  from.importPolicy = { policies: ['in'], otherwise: 'accept' }
+  const localPrefs = () => b.bgp.routes('locRib').map(({ attributes }) => attributes.localPref)
+  for (const [i, text] of both.entries()) {
+    b.config.policies = [policy(text)]
+    world.configure(b)
+    world.run(1_000)
+    assert.deepEqual([routes(b), routes(c)], [[both[1 - i]], [both[1 - i]]])
+    assert.deepEqual(localPrefs(), [7])
+  }
+  // With a change that makes the next session another one, too.
+  delete from.importPolicy
+  from.timers = { ...from.timers, holdTimeSeconds: 12 }
+  world.configure(b)
+  world.run(1_000)
+  assert.deepEqual([routes(b), routes(c), localPrefs()], [both, both, [undefined, undefined]])
+  from.importRoutes = false
+  world.configure(b)
+  world.run(1_000)
+  assert.deepEqual([routes(b), routes(c)], [[], []])
+  from.importRoutes = true
+  world.configure(b)
+  comeBack(world, a, true)
+  world.run(60_000)
+  assert.deepEqual([routes(b), routes(c)], [both, both])
+})
+
+test('RFC 6811 §2: stale routes are judged anew when validated origins change', () => {
+  const { world, a, b, c } = line()
+  b.config.peers[0]!.importPolicy = { policies: ['rov'], otherwise: 'accept' }
+  b.config.policies = [{ name: 'rov', statements: [{ match: { rpki: ['invalid'] }, then: 'reject' }] }]
+  world.configure(b)
+  world.run(1_000)
+  world.kill(a)
+  const other = { prefix: prefix(both[0]!), maxLength: 24, asn: 64999 }
+  world.origins(b, [other])
+  world.run(1_000)
+  assert.deepEqual([routes(b), routes(c)], [[both[1]], [both[1]]])
+  world.origins(b, [], [other])
+  world.run(1_000)
+  assert.deepEqual([routes(b), routes(c)], [both, both])
+})
+
+test('stale routes obey the export policy of those that are still there', () => {
+  const { world, a, b, c } = line()
+  world.kill(a)
+  b.config.peers[1]!.exportPolicy = { policies: ['out'], otherwise: 'accept' }
+  const neighbours: PolicyMatch['neighbours'] = { mode: 'any', entries: [prefix('192.0.2.3/32')] }
+  b.config.policies = [{ name: 'out', statements: [{ match: { neighbours }, then: 'reject' }] }]
+  world.configure(b)
+  world.run(1_000)
+  assert.deepEqual([routes(b), routes(c)], [both, []])
 })
 
 const longLived = { ...graceful, restartSeconds: 20, longLivedSeconds: 3600 }

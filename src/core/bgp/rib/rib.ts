@@ -198,16 +198,22 @@ export class Rib {
     this.#rank()
   }
 
-  /** The configuration of a neighbour whose session stays up has changed what its routes become. */
+  /** The configuration of a neighbour whose session stays up, or has left routes, has changed what its routes become. */
   changeSession(slot: number, session: NeighbourSession): void {
     const neighbour = this.#neighbour(slot)
-    if (neighbour.session === undefined) return
-    const before = neighbour.learned
-    neighbour.session = session
-    neighbour.learned = session
-    this.#setSourceOfPaths(slot, before?.from)
+    const { learned } = neighbour
+    if (learned === undefined) return
+    if (neighbour.session === undefined) {
+      // Whom the decision takes them to be from stays until the next session says otherwise.
+      const { from } = learned
+      neighbour.learned = { ...session, from, source: { ...session.source, from } }
+    } else {
+      neighbour.session = session
+      neighbour.learned = session
+      this.#regroup = true
+    }
+    this.#setSourceOfPaths(slot, learned.from)
     this.#setSource(slot)
-    this.#regroup = true
   }
 
   /**
