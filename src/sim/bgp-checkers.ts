@@ -30,7 +30,7 @@ export function checkFabric(
 ): FabricCheck {
   const faults: string[] = []
   const expected = solve(oracle)
-  // Two speakers that want each other's way may change their minds in step for ever (RFC 4264 §2).
+  // Two speakers that want each other's way may change their minds in step for ever (RFC 4264 §3).
   if (expected === undefined || (restless && severalStates(oracle))) return { faults, outcome: 'unsettled' }
   if (restless) faults.push('choices change for ever')
   for (const [name, bgp] of running) {

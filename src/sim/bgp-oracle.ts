@@ -132,7 +132,7 @@ function told(session: OracleSession, paths: ReadonlyMap<Prefix, readonly Oracle
       toPeer.addPath?.[family]?.send ?? 0,
       fromPeer.addPath?.[family]?.receive ?? false,
     ]
-    // RFC 7911 §2: several paths only if both sides agreed, else the best one.
+    // RFC 7911 §5: several paths only if both sides agreed, else the best one.
     const offered =
       send > 0 && receive ? list.flatMap((path) => tell(session, path) ?? []).slice(0, send) : []
     return send > 0 && receive ? offered : (tell(session, list[0]!) ?? [])

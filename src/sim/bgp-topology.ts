@@ -207,7 +207,7 @@ function setChains(random: Prng, asn: number, peer: PeerConfig): void {
 
 /**
  * What can be said about routes without making two speakers want each other's way: the preference stays that of the shortest
- * path (RFC 4264 §2).
+ * path (RFC 4264 §3).
  */
 export function randomPolicies(random: Prng, traits: FabricTraits): RoutePolicy[] {
   const some = (statements: PolicyStatement[]) => statements.filter(() => random.below(3) === 0)
@@ -264,7 +264,7 @@ export function randomRoutes(
     const attributes: OriginatedRoute['to'][number]['attributes'] = {}
     if (random.below(4) === 0) attributes.origin = random.pick(['igp', 'egp', 'incomplete'])
     if (traits.meds && random.below(2) === 0) attributes.med = random.below(3)
-    // Less than what external paths have would make two ASes want each other's way (RFC 4264 §2).
+    // Less than what external paths have would make two ASes want each other's way (RFC 4264 §3).
     if (random.below(6) === 0) attributes.localPref = random.pick([150, 200])
     if (random.below(5) === 0) attributes.communities = [random.pick(communities)]
     routes.push({ prefix: prefix(text), to: to.map((target) => ({ ...target, attributes })) })

@@ -12,7 +12,7 @@ const n32 =
 
 /** `asn:value`, 16 bits each, or one 32-bit number. */
 export const standardCommunityField = z.string().regex(new RegExp(`^(${n16}:${n16}|${n32})$`))
-/** `a:b:c`, 32 bits each (RFC 8092 §4). */
+/** `a:b:c`, 32 bits each (RFC 8092 §5). */
 export const largeCommunityField = z.string().regex(new RegExp(`^${n32}:${n32}:${n32}$`))
 export const wellKnownCommunityField = z.enum(
   Object.keys(wellKnownCommunities) as [WellKnownCommunity, ...WellKnownCommunity[]],
