@@ -132,6 +132,15 @@ const cases: { name: string; object: object; refused?: RegExp[] }[] = [
     refused: [/keepaliveSeconds must not be more than holdTimeSeconds/],
   },
   {
+    name: 'RFC 9687 §4.4: a peer whose send hold time is not longer than its hold time',
+    object: native('BGPPeer', {
+      address: '10.0.0.1',
+      asn: 1,
+      timers: { holdTimeSeconds: 90, sendHoldSeconds: 90 },
+    }),
+    refused: [/sendHoldSeconds must be more than holdTimeSeconds/],
+  },
+  {
     name: 'a group',
     object: native('BGPPeerGroup', { asn: 1, addPath: { receive: true }, gracefulRestart: {} }),
   },

@@ -11,6 +11,7 @@ export const familyField = z.enum(['ipv4/unicast', 'ipv6/unicast'])
 
 const holdTimeMessage = 'must be 0 (never expires) or at least 3'
 const keepaliveMessage = 'keepaliveSeconds must not be more than holdTimeSeconds'
+const sendHoldMessage = 'sendHoldSeconds must be more than holdTimeSeconds'
 
 const timersSchema = withChecks(
   z.strictObject({
@@ -50,6 +51,14 @@ const timersSchema = withChecks(
       path: 'keepaliveSeconds',
       holds: ({ holdTimeSeconds = 0, keepaliveSeconds = 0 }) =>
         holdTimeSeconds === 0 || keepaliveSeconds <= holdTimeSeconds,
+    },
+    {
+      // RFC 9687 §4.4.
+      rule: '!has(self.holdTimeSeconds) || !has(self.sendHoldSeconds) || self.sendHoldSeconds > self.holdTimeSeconds',
+      message: sendHoldMessage,
+      hint: 'twice the hold time is usual',
+      path: 'sendHoldSeconds',
+      holds: ({ holdTimeSeconds = 0, sendHoldSeconds = Infinity }) => sendHoldSeconds > holdTimeSeconds,
     },
   ],
 )
