@@ -3,7 +3,7 @@
  * Two namespaces joined by one veth pair hold all traffic; every receiver's table is compared with what was sent. The whole
  * of it writes its table into docs/performance.md.
  */
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
+import { execFileSync, spawn, type ChildProcess, type SpawnOptions } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { once } from 'node:events'
 import { tmpdir } from 'node:os'
@@ -54,6 +54,12 @@ export async function run(scenarioList?: string, deviceList?: string, repetition
   const asked = choose('router', devices, deviceList)
   const bed = openBed()
   const cells: Cell[] = []
+  const leave = () => {
+    for (const child of bed.running) child.kill('SIGKILL')
+    closeBed(bed)
+    process.exit(130)
+  }
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, leave)
   try {
     // Repetitions outermost: what else the machine does is spread over all.
     for (let repetition = 0; repetition < repetitions; repetition++)
@@ -82,6 +88,8 @@ interface Bed {
   peers: string
   folder: string
   program: string
+  /** What must not outlive the benchmark. */
+  running: Set<ChildProcess>
 }
 
 /** Namespaces, the pair between them and `peers.c` compiled. */
@@ -92,6 +100,7 @@ function openBed(): Bed {
     peers: `bench-peers-${process.pid}`,
     folder,
     program: join(folder, 'peers'),
+    running: new Set<ChildProcess>(),
   }
   execFileSync('cc', ['-O2', '-o', bed.program, resolve(import.meta.dirname, 'peers.c'), '-lm'])
   ip(`netns add ${bed.router}`, `netns add ${bed.peers}`)
@@ -126,18 +135,12 @@ async function measure(bed: Bed, scenario: Scenario, device: Device): Promise<Re
   try {
     for (const [program, ...args] of device.prepare({ folder, peers: peersOf(scenario), ...scenario })) {
       const log = openSync(join(folder, 'log'), 'a')
-      started.push(
-        inNamespace(bed.router, () =>
-          spawn(program!, args, {
-            stdio: ['ignore', log, log],
-            env: {
-              ...process.env,
-              BENCH_LOOP_DELAY: join(folder, 'loop'),
-              NODE_OPTIONS: `--import ${join(import.meta.dirname, 'loop-delay.ts')}`,
-            },
-          }),
-        ),
-      )
+      const env = {
+        ...process.env,
+        BENCH_LOOP_DELAY: join(folder, 'loop'),
+        NODE_OPTIONS: `--import ${join(import.meta.dirname, 'loop-delay.ts')}`,
+      }
+      started.push(launch(bed, bed.router, program!, args, { stdio: ['ignore', log, log], env }))
       await sleep(500)
     }
     await listening(bed.router, join(folder, 'log'))
@@ -154,6 +157,19 @@ async function measure(bed: Bed, scenario: Scenario, device: Device): Promise<Re
   }
 }
 
+function launch(
+  bed: Bed,
+  namespace: string,
+  program: string,
+  args: string[],
+  options: SpawnOptions,
+): ChildProcess {
+  const child = inNamespace(namespace, () => spawn(program, args, options))
+  bed.running.add(child)
+  child.once('exit', () => bed.running.delete(child))
+  return child
+}
+
 function peersOf({ senders, receivers, arguments: more }: Scenario): BenchPeer[] {
   const of = (role: number, count: number) =>
     Array.from({ length: count }, (_, i) => ({
@@ -168,11 +184,9 @@ async function playPeers(bed: Bed, scenario: Scenario, more: string[]): Promise<
   const numbers = { senders, receivers, prefixes, family, paths, asn: routerAsn }
   const named = Object.entries(numbers).flatMap(([name, value]) => [`--${name}`, String(value)])
   const args = ['--router', routerAddress, ...named, ...scenario.arguments, ...more]
-  const child = inNamespace(bed.peers, () =>
-    spawn(bed.program, args, { stdio: ['ignore', 'pipe', 'inherit'] }),
-  )
+  const child = launch(bed, bed.peers, bed.program, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   let text = ''
-  child.stdout.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
+  child.stdout!.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
   await once(child, 'close')
   const read = resultSchema.safeParse(parsed(text))
   return read.success ? read.data : { ok: false, error: text }
