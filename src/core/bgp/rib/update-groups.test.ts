@@ -1,15 +1,21 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { address } from '#core/net/address.ts'
+import { prefix } from '#core/net/prefix.ts'
 import { families } from '../family.ts'
 import { encodeAttributes } from '../wire/attributes.ts'
+import { Framer } from '../wire/framer.ts'
+import { nlriPrefixes } from '../wire/nlri.ts'
+import { decodeUpdate } from '../wire/update-decode.ts'
 import { queryRoutes } from './query.ts'
 import { Rib, type NeighbourSession } from './rib.ts'
 
+const context = { fourOctetAsn: true, kind: 'ibgp', families, extendedNextHop: [] } as const
 const quiet = { send() {}, refreshBorder() {}, bestChanged() {} }
 const names = new Map([
   [1, 'a'],
   [2, 'b'],
+  [3, 'c'],
 ])
 
 test('RFC 4456 §6: routes of a neighbour that becomes a client are reflected, and no longer when it is none again', () => {
@@ -36,6 +42,39 @@ test('RFC 4456 §6: routes of a neighbour that becomes a client are reflected, a
   assert.deepEqual(sentToB(), ['10.0.0.0/8'])
   rib.changeSession(1, session(1, false))
   assert.deepEqual(sentToB(), [])
+})
+
+test('RFC 4724 §2: End-of-RIB comes after all own routes, though much else is on its way', () => {
+  const rib = new Rib({ seed: 1 })
+  for (const slot of names.keys()) rib.addNeighbour({ importRoutes: true, exportLearned: true })
+  const own = prefix('203.0.113.0/24')
+  const to = [2, 3].map((slot) => ({ slot, attributes: { med: slot } }))
+  rib.setOwnRoutes([{ prefix: own, to }], 0)
+  rib.sessionUp(1, session(1, true))
+  rib.sessionUp(2, session(2, true))
+  rib.run(0, quiet)
+  // So many changes that they are gathered for a while.
+  const nlri = Uint8Array.from(Array.from({ length: 2000 }, (_, i) => [24, 10, i >> 8, i & 255]).flat())
+  const announced = [{ family: 'ipv4/unicast' as const, nlri, nextHop: { global: address('192.0.2.1') } }]
+  const attributes = encodeAttributes({ origin: 'igp', asPath: [] })
+  rib.receive(1, { kind: 'update', withdrawn: [], announced, attributes, endOfRib: [], faults: [] }, 1000)
+  rib.sessionUp(3, session(3, true))
+  const told: string[] = []
+  const send = (slot: number, bytes: Uint8Array) => {
+    const framer = new Framer()
+    framer.push(bytes)
+    while (slot === 3 && framer.advance()) {
+      const message = framer.bytes.subarray(framer.start, framer.end)
+      const decoded = decodeUpdate(message.subarray(19), context)
+      assert.ok(decoded.ok)
+      for (const family of decoded.value.endOfRib) told.push(`end of ${family}`)
+      for (const block of decoded.value.announced) told.push(...nlriPrefixes(block))
+    }
+  }
+  for (let now = 1000; now < 1100; now = Math.max(now + 1, rib.nextRunAt())) rib.run(now, { ...quiet, send })
+  assert.equal(told.length, 2003)
+  assert.ok(told.includes(own))
+  assert.equal(told.at(-1), 'end of ipv4/unicast')
 })
 
 function session(slot: number, client: boolean): NeighbourSession {

@@ -251,7 +251,8 @@ export class UpdateGroups {
       sink.refreshBorder(slot, this.#family, 'end')
       member.refreshing = 'no'
     }
-    if (member.owesEndOfRib && complete && !this.#world.deferred) {
+    // What is gathered yet may be about the routes that this member is waiting for.
+    if (member.owesEndOfRib && complete && !this.#world.deferred && table.dirty.length === 0) {
       member.owesEndOfRib = false
       sink.send(slot, encodeEndOfRib(this.#family), 1)
     }
