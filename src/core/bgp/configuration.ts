@@ -108,7 +108,11 @@ function configurePeer(
       subcode: ceaseSubcode.administrativeShutdown,
       ...(shutdownText === undefined ? {} : { text: shutdownText }),
     })
-  if (restart) stopSession(bgp, known, { subcode: ceaseSubcode.otherConfigurationChange, manner: 'restart' })
+  if (restart)
+    stopSession(bgp, known, {
+      subcode: ceaseSubcode.otherConfigurationChange,
+      manner: isOtherRouter(old, peer) ? 'end' : 'restart',
+    })
   known.config = peer
   known.sessionConfig = sessionConfigOf(instance, peer, known.since !== undefined)
   rib.setPolicy(known.slot, policyOf(peer))
@@ -129,6 +133,12 @@ function configurePeer(
 /** RFC 4271 §4.2: AS number and BGP identifier are in every OPEN, so every session must start anew. */
 function isOtherSpeaker(a: InstanceConfig, b: InstanceConfig): boolean {
   return a.asn !== b.asn || a.routerId !== b.routerId || a.confederation?.id !== b.confederation?.id
+}
+
+/** What the one sent before is nothing that the other keeps forwarding by (RFC 4724 §4.2). */
+function isOtherRouter(a: PeerConfig, b: PeerConfig): boolean {
+  const otherAs = a.asn !== 0 && b.asn !== 0 && a.asn !== b.asn
+  return otherAs || a.address !== b.address || a.interface !== b.interface
 }
 
 function policyOf({ importRoutes, exportLearned }: PeerConfig): NeighbourPolicy {

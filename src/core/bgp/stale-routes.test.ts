@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { address } from '#core/net/address.ts'
 import { route, World, type Speaker } from './bgp.testing.ts'
 import { prefix } from '#core/net/prefix.ts'
 import type { GracefulRestartConfig, PeerConfig } from './config.ts'
@@ -410,3 +411,20 @@ for (const { name, phase, restart, kept } of back) {
     assert.deepEqual(phases(stale), kept ? [`${v6} arriving ${1000 + arrivalMs}`] : [])
   })
 }
+
+for (const { name, killed, change } of [
+  { name: 'another address', killed: false, change: { address: address('192.0.2.77') } },
+  { name: 'another AS number', killed: false, change: { asn: 65077 } },
+  { name: 'another address while it restarts', killed: true, change: { address: address('192.0.2.77') } },
+])
+  test(`RFC 4724 §4.2: nothing is kept for a peer that becomes another router: ${name}`, () => {
+    const gracefulRestart = { ...graceful, notification: true }
+    const { world, a, b, c } = line({ a: { gracefulRestart }, b: { gracefulRestart } })
+    if (killed) world.kill(a)
+    world.run(100)
+    assert.deepEqual([routes(b), routes(c)], [both, both])
+    Object.assign(b.config.peers[0]!, change)
+    world.configure(b)
+    world.run(100)
+    assert.deepEqual([routes(b), routes(c)], [[], []])
+  })
