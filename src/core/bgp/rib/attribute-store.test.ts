@@ -160,3 +160,17 @@ test('weight and AIGP are values of the set', () => {
   assert.equal(store.weight(intern(store, plain)), 0)
   assert.equal(store.aigp(intern(store, plain)), undefined)
 })
+
+test('of neighbours with one address, as link-local ones may have, the first is the owner of the next hop', () => {
+  const store = new AttributeStore(1)
+  const before = intern(store, plain)
+  store.addOwner(nextHop, 1)
+  store.addOwner(nextHop, 2)
+  const after = intern(store, { ...plain, localPref: 7 })
+  const owners = () => [store.ownerOf(before), store.ownerOf(after)]
+  assert.deepEqual(owners(), [1, 1])
+  store.removeOwner(nextHop, 2)
+  assert.deepEqual(owners(), [1, 1])
+  store.removeOwner(nextHop, 1)
+  assert.deepEqual(owners(), [0, 0])
+})

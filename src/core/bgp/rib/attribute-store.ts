@@ -199,8 +199,17 @@ export class AttributeStore {
     return decodeAttributes(this.block(id).slice(), this.nextHop(id))
   }
 
-  /** Says that `slot` is the neighbour with this address; 0: nobody is. */
-  setOwner(address: Address, slot: number): void {
+  /** Says that `slot` is the neighbour with this address. Of several with one address the first one counts. */
+  addOwner(address: Address, slot: number): void {
+    if (!this.#owners.has(address)) this.#setOwner(address, slot)
+  }
+
+  /** Says that it is so no longer. */
+  removeOwner(address: Address, slot: number): void {
+    if (this.#owners.get(address) === slot) this.#setOwner(address, 0)
+  }
+
+  #setOwner(address: Address, slot: number): void {
     if (slot === 0) this.#owners.delete(address)
     else this.#owners.set(address, slot)
     for (const [hop, { value, refs }] of this.#hops.entries())

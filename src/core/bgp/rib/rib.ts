@@ -66,6 +66,12 @@ export interface OwnRoute {
   to: { slot: number; attributes: OriginatedAttributes }[]
 }
 
+/** Sets of own routes that were made in a call: held once for each text. The same object is often for many neighbours. */
+interface OwnSets {
+  byText: Map<string, number>
+  byObject: Map<OriginatedAttributes, { family: Family; set: number }>
+}
+
 /** A neighbour's place in the RIB. */
 export interface Neighbour {
   policy: NeighbourPolicy
@@ -181,7 +187,7 @@ export class Rib {
     neighbour.session = session
     neighbour.learned = session
     neighbour.congested = false
-    this.store.setOwner(session.from.address, slot)
+    this.store.addOwner(session.from.address, slot)
     for (const family of families) {
       const peer = this.tables[family].peers[slot]!
       peer.external = session.from.kind === 'external'
@@ -223,7 +229,7 @@ export class Rib {
   sessionDown(slot: number, kept: readonly Family[] = []): void {
     const neighbour = this.#neighbour(slot)
     const { session } = neighbour
-    if (session !== undefined) this.store.setOwner(session.from.address, 0)
+    if (session !== undefined) this.store.removeOwner(session.from.address, slot)
     delete neighbour.session
     for (const family of families) {
       this.#groups[family].leave(slot)
@@ -374,28 +380,32 @@ export class Rib {
   /** Replaces all own routes. Slots must exist. */
   setOwnRoutes(routes: readonly OwnRoute[], now: number): void {
     this.#gather(now)
-    const merged = new Map<Prefix, OwnRoute['to']>()
-    for (const { prefix, to } of routes) merged.set(prefix, [...(merged.get(prefix) ?? []), ...to])
+    const merged = new Map<Prefix, Map<number, OriginatedAttributes>>()
+    for (const { prefix, to } of routes) {
+      const known = merged.get(prefix) ?? new Map<number, OriginatedAttributes>()
+      merged.set(prefix, known)
+      for (const { slot, attributes } of to) if (!known.has(slot)) known.set(slot, attributes)
+    }
     const kept = { 'ipv4/unicast': new Set<number>(), 'ipv6/unicast': new Set<number>() }
-    const sets = new Map<string, number>()
+    const sets: OwnSets = { byText: new Map(), byObject: new Map() }
     for (const [prefix, to] of merged) {
       const family = familyOfPrefix(prefix)
       const table = this.tables[family]
       const id = table.prefixes.idOf(encodePrefix(prefix), 0)
       kept[family].add(id)
-      const first = to[0] === undefined ? {} : to[0].attributes
+      const first = to.values().next().value ?? {}
       table.setPath(0, id, 4 * this.#ownSet(sets, family, first), 0, this.#tenths(now))
       for (let slot = 1; slot < this.neighbours.length; slot++) {
         if (this.neighbours[slot] === undefined || this.neighbours[slot]!.leaving) continue
-        const mine = to.find((target) => target.slot === slot)
-        table.setOwn(slot, id, mine === undefined ? 0 : this.#ownSet(sets, family, mine.attributes))
+        const mine = to.get(slot)
+        table.setOwn(slot, id, mine === undefined ? 0 : this.#ownSet(sets, family, mine))
       }
     }
     for (const family of families) {
       for (const id of this.#own[family]) if (!kept[family].has(id)) this.#removeOwn(this.tables[family], id)
       this.#own[family] = kept[family]
     }
-    for (const set of sets.values()) this.store.release(set)
+    for (const set of sets.byText.values()) this.store.release(set)
   }
 
   /** The neighbour wants all routes of the family again (RFC 2918 §4). */
@@ -510,7 +520,15 @@ export class Rib {
   }
 
   /** The set of an own route before it is rewritten for a neighbour; `sets` remembers, and holds them. */
-  #ownSet(sets: Map<string, number>, family: Family, own: OriginatedAttributes): number {
+  #ownSet(sets: OwnSets, family: Family, own: OriginatedAttributes): number {
+    const said = sets.byObject.get(own)
+    if (said?.family === family) return said.set
+    const set = this.#ownSetByText(sets.byText, family, own)
+    sets.byObject.set(own, { family, set })
+    return set
+  }
+
+  #ownSetByText(sets: Map<string, number>, family: Family, own: OriginatedAttributes): number {
     const key = family + JSON.stringify(own)
     const known = sets.get(key)
     if (known !== undefined) return known
