@@ -212,7 +212,10 @@ export class SpeakerLoop {
           const id = --this.#lastAccepted
           this.#connections.set(id, connection)
           // The handlers must be in place before the speaker may close the connection.
-          queueMicrotask(() => this.input({ kind: 'accepted', instance, connection: id, ends }))
+          queueMicrotask(() => {
+            // It may have ended meanwhile, which nobody would be told again.
+            if (this.#connections.has(id)) this.input({ kind: 'accepted', instance, connection: id, ends })
+          })
           return this.#handlers(id)
         },
       },
