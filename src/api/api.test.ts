@@ -423,6 +423,36 @@ test('what is not announced is told with its reason, of one peer also by which r
   })
 })
 
+test('an unnumbered neighbour is called by its link-local address and interface, or by the interface alone', async () => {
+  await withSocketDir(async (dir) => {
+    for (const [at, place] of [
+      ['fe80::5', 'fe80::5%eth1'],
+      ['::', 'eth1'],
+    ] as const) {
+      const unnumbered: PeerStatus = { ...status, address: address(at), interface: 'eth1' }
+      const api = await serveApi(
+        speakerBackend({ ...speaker, peers: () => [unnumbered] }),
+        join(dir, `${place}.sock`),
+      )
+      try {
+        const peers = await getJson(api.url, '/v1/peers', listSchema(peerRowSchema))
+        assert.ok(peers.ok, JSON.stringify(peers))
+        assert.deepEqual([peers.value.items[0]?.address, peers.value.items[0]?.interface], [at, 'eth1'])
+        for (const name of ['bird', at, place]) {
+          const path = `/v1/routes?view=received&peer=${encodeURIComponent(name)}`
+          const routes = await getJson(api.url, path, listSchema(routeRowSchema))
+          assert.deepEqual(routes.ok && routes.value.items.map(({ peer }) => peer), [place], name)
+          const request = { peer: name, command: 'reset' }
+          const done = await postJson(api.url, '/v1/peers/command', request, peerCommandAnswerSchema)
+          assert.equal(done.ok && done.value.peers[0]?.address, place)
+        }
+      } finally {
+        await api.close()
+      }
+    }
+  })
+})
+
 test('problems come from the speaker, or from its NodeState while it does not answer', async () => {
   const problem = { rule: 'UnknownName', message: 'no such policy', object: { kind: 'BGPPeer', name: 'p' } }
   await withSocketDir(async (dir) => {

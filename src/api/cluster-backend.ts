@@ -8,7 +8,7 @@ import type { SessionState } from '#core/bgp/io.ts'
 import { allocatedCondition } from '#core/controller/service-status.ts'
 import { compareText } from '#core/lib/order.ts'
 import type { Reason } from '#core/lib/reason.ts'
-import { parseAddress } from '#core/net/address.ts'
+import { parseAddress, scopedAddress } from '#core/net/address.ts'
 import { hostPrefix, type Prefix } from '#core/net/prefix.ts'
 import type { NodePlan } from '#core/plan/node-plan.ts'
 import type { Service } from '#core/schema/kubernetes.ts'
@@ -158,6 +158,7 @@ function peerRowOfSession(node: string, session: NodeSession): PeerRow {
     localAsn: session.localAsn,
     asn: session.peerAsn,
     address: session.peerAddress,
+    interface: session.peerInterface,
     port: session.peerPort,
     state: stateNames[sessionState],
     since: session.since,
@@ -219,8 +220,10 @@ function onNode(
     const { name, peers } = instance.config
     for (const { prefix, peer, reasons } of instance.routeReasons) {
       if (!prefixes.has(prefix)) continue
-      const address = peers.find((candidate) => candidate.name === peer)?.address ?? peer
-      const down = unheard(prefix, address, sessions.get(sessionKey(plan.node, name, peer)))
+      const session = sessions.get(sessionKey(plan.node, name, peer))
+      const place = session ?? peers.find((candidate) => candidate.name === peer)
+      const address = place === undefined ? peer : scopedAddress(place.address, place.interface)
+      const down = unheard(prefix, address, session)
       if (down === undefined) announced.push({ prefix, peer: address, reasons })
       else withheld.push({ prefix, reasons: [down, ...reasons] })
     }

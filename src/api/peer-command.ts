@@ -1,4 +1,5 @@
 /** Which sessions a person means with a command. */
+import { scopedAddress } from '#core/net/address.ts'
 import type { PeerCommandRequest, PeerRow } from './contract/contract.ts'
 
 /** Why nothing is done, with the HTTP status that says so. */
@@ -9,7 +10,7 @@ export interface Refusal {
 }
 
 export function isMeant(row: PeerRow, { peer, node, instance }: PeerCommandRequest): boolean {
-  if (row.peer !== peer && row.address !== peer) return false
+  if (![row.peer, row.address, scopedAddress(row.address, row.interface)].includes(peer)) return false
   return (node ?? row.node) === row.node && (instance ?? row.instance) === row.instance
 }
 

@@ -44,6 +44,7 @@ export function peerRow(
     localAsn: status.localAsn,
     asn: status.asn,
     address: status.address,
+    interface: status.interface,
     port: status.port,
     state: stateNames[status.state],
     since: timeOf(status.since),

@@ -1,6 +1,7 @@
 /** Answers for one node, from its speaker's own tables. */
 import { families, type Family } from '#core/bgp/family.ts'
 import type { PeerCommand, PeerStatus, RouteFilter, RoutePage, RouteTable } from '#core/bgp/io.ts'
+import { scopedAddress } from '#core/net/address.ts'
 import { parseCommunity, parseLargeCommunity } from '#core/net/community.ts'
 import { parsePrefix, type Prefix } from '#core/net/prefix.ts'
 import type { InstancePlan, NodePlan } from '#core/plan/node-plan.ts'
@@ -113,7 +114,7 @@ function withheldRows(view: SpeakerView, { node, peer, prefix }: WithheldQuery):
   if ((node ?? view.node) !== view.node) return []
   return (view.plan()?.instances ?? []).flatMap(({ config: { name: instance }, withheld }) => {
     const statuses = view.peers(instance)
-    const addresses = new Map(statuses.map((status) => [status.peer, status.address as string]))
+    const addresses = new Map(statuses.map((status) => [status.peer, placeOf(status)]))
     const planned = withheld.map((one): WithheldRow => ({
       node: view.node,
       instance,
@@ -121,18 +122,18 @@ function withheldRows(view: SpeakerView, { node, peer, prefix }: WithheldQuery):
       prefix: one.prefix,
       reasons: one.reasons,
     }))
-    const asked = statuses.filter((status) => peer === status.peer || peer === status.address)
+    const asked = statuses.filter((status) => isCalled(status, peer))
     const ruled = asked.flatMap((status) =>
       view.withheld(instance, status.peer).map((one): WithheldRow => ({
         node: view.node,
         instance,
-        peer: status.address,
+        peer: placeOf(status),
         prefix: one.prefix,
         reasons: [{ rule: 'NotExported', message: one.reason }],
       })),
     )
     const own = (row: WithheldRow) =>
-      peer === undefined || row.peer === undefined || asked.some(({ address }) => address === row.peer)
+      peer === undefined || row.peer === undefined || asked.some((status) => placeOf(status) === row.peer)
     return [...planned.filter(own), ...ruled].filter((row) => prefix === undefined || row.prefix === prefix)
   })
 }
@@ -152,7 +153,7 @@ function* routePages(view: SpeakerView, query: RouteQuery): Generator<List<Route
   for (const instance of plan.instances) {
     const { name } = instance.config
     const statuses = view.peers(name)
-    const addresses = new Map(statuses.map(({ peer, address }) => [peer, address as string]))
+    const addresses = new Map(statuses.map((status) => [status.peer, placeOf(status)]))
     const reasons = Map.groupBy(instance.routeReasons, ({ prefix }) => prefix)
     const list = {
       node: view.node,
@@ -164,9 +165,7 @@ function* routePages(view: SpeakerView, query: RouteQuery): Generator<List<Route
     const peers =
       query.peer === undefined
         ? [undefined]
-        : statuses
-            .filter(({ peer, address }) => query.peer === peer || query.peer === address)
-            .map(({ peer }) => peer)
+        : statuses.filter((status) => isCalled(status, query.peer)).map(({ peer }) => peer)
     for (const peer of peers) {
       for (const family of wantedFamilies(query)) {
         const filter = { ...filterOf(query), family, peer }
@@ -203,7 +202,22 @@ function command(view: SpeakerView, request: PeerCommandRequest): PeerCommandAns
     const withText = kind === 'reset' && text !== undefined ? { kind, text } : { kind }
     view.command(instance, peer, withText)
   }
-  return { peers: wanted.map(({ node, instance, peer, address }) => ({ node, instance, peer, address })) }
+  return {
+    peers: wanted.map((row) => ({
+      node: row.node,
+      instance: row.instance,
+      peer: row.peer,
+      address: scopedAddress(row.address, row.interface),
+    })),
+  }
+}
+
+function placeOf({ address, interface: by }: PeerStatus): string {
+  return scopedAddress(address, by)
+}
+
+function isCalled(status: PeerStatus, name: string | undefined): boolean {
+  return name === status.peer || name === status.address || name === placeOf(status)
 }
 
 function wantedFamilies(query: RouteQuery): readonly Family[] {

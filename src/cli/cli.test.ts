@@ -215,6 +215,16 @@ test('peers look as cilium bgp peers prints them', () => {
   )
 })
 
+test('unnumbered peers are shown with their interface (RFC 4007 §11)', () => {
+  const one = { interface: 'eth1', families: [] }
+  const shown = (overrides: Partial<PeerRow>) =>
+    peersTable([peer({ ...one, ...overrides })], now, false).split('\n')[1]
+  assert.match(shown({ address: 'fe80::7' })!, / fe80::7%eth1 +established/)
+  assert.match(shown({ address: 'fe80::7', port: 1790 })!, / \[fe80::7%eth1\]:1790 /)
+  assert.match(shown({ address: '::', state: 'idle' })!, / eth1 +idle/)
+  assert.match(shown({ address: '2001:db8::7' })!, / 2001:db8::7 /)
+})
+
 test('get prints what the API answers, in every format', async () => {
   await withServer(async (server) => {
     const peers = await run(['get', 'peers'], server)

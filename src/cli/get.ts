@@ -23,6 +23,7 @@ import {
   type StationRow,
   type WithheldQuery,
 } from '#api/contract/contract.ts'
+import { scopedAddress } from '#core/net/address.ts'
 import { compareText } from '#core/lib/order.ts'
 import { comparePrefixes, type Prefix } from '#core/net/prefix.ts'
 import { exitCodes, Failure } from './failure.ts'
@@ -66,7 +67,8 @@ export function getPeer(
 ): Promise<void> {
   const { name, node } = options
   const wanted = (row: PeerRow) =>
-    (row.peer === name || row.address === name) && (node === undefined || row.node === node)
+    [row.peer, row.address, scopedAddress(row.address, row.interface)].includes(name) &&
+    (node === undefined || row.node === node)
   return show(
     options,
     '/v1/peers',

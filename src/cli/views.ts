@@ -11,7 +11,7 @@ import type {
 } from '#api/contract/contract.ts'
 import { compareText } from '#core/lib/order.ts'
 import { showObject, type Reason } from '#core/lib/reason.ts'
-import { urlHost } from '#core/net/address.ts'
+import { scopedAddress, urlHost } from '#core/net/address.ts'
 import { goDuration } from './duration.ts'
 import { renderTable, TableWriter } from './table.ts'
 
@@ -209,8 +209,8 @@ function uptime(peer: PeerRow, now: number): string {
 }
 
 export function peerAddress(peer: PeerRow): string {
-  if (peer.port === 179) return peer.address
-  return `${urlHost(peer.address)}:${peer.port}`
+  const address = scopedAddress(peer.address, peer.interface)
+  return peer.port === 179 ? address : `${urlHost(address)}:${peer.port}`
 }
 
 export function lastError(peer: Pick<PeerRow, 'lastError'>): string {

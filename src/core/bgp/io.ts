@@ -137,6 +137,8 @@ export type SessionState = 'idle' | 'connect' | 'active' | 'openSent' | 'openCon
 export interface PeerStatus {
   peer: string
   address: Address
+  /** By which it is reached, if that is configured. */
+  interface?: string
   port: number
   localAsn: number
   /** The neighbour's, once known; else the expected one. */

@@ -33,6 +33,7 @@ export function peerStatus({ config, ...neighbour }: Neighbour, rib: Rib): PeerS
     dynamic: neighbour.dynamic !== undefined,
     stale: [...neighbour.stale].map(([family, { phase, until }]) => ({ family, phase, until })),
   }
+  if (config.interface !== undefined) status.interface = config.interface
   if (neighbour.since !== undefined) status.since = neighbour.since
   if (neighbour.upAt !== undefined) status.lastUp = neighbour.upAt
   if (neighbour.downAt !== undefined) status.lastDown = neighbour.downAt

@@ -9,6 +9,7 @@ import {
   addressToInteger,
   compareAddresses,
   isLinkLocal,
+  scopedAddress,
   parseAddress,
   versionOf,
 } from './address.ts'
@@ -91,3 +92,15 @@ test('knows link-local addresses', () => {
   for (const [text, expected] of Object.entries(cases))
     assert.equal(isLinkLocal(address(text)), expected, text)
 })
+
+for (const [text, interfaceName, shown] of [
+  ['fe80::1', 'eth1', 'fe80::1%eth1'],
+  ['febf::1', 'eth1', 'febf::1%eth1'],
+  ['fe80::1', undefined, 'fe80::1'],
+  ['::', 'eth1', 'eth1'],
+  ['2001:db8::1', 'eth1', '2001:db8::1'],
+  ['192.0.2.1', 'eth1', '192.0.2.1'],
+] as const)
+  test(`RFC 4007 §11: ${text} on ${interfaceName ?? 'no named interface'} is shown as ${shown}`, () => {
+    assert.equal(scopedAddress(text, interfaceName), shown)
+  })

@@ -93,6 +93,17 @@ export function isLinkLocal(address: Address): boolean {
   return bytes[0] === 0xfe && (bytes[1]! & 0xc0) === 0x80
 }
 
+/**
+ * A neighbour's address for people: a link-local one with the interface that it is on (RFC 4007 §11), and the interface alone
+ * while who is there is not known (`::`).
+ */
+export function scopedAddress(address: string, interfaceName: string | undefined): string {
+  if (interfaceName === undefined) return address
+  if (address === '::') return interfaceName
+  const parsed = parseAddress(address)
+  return parsed.ok && isLinkLocal(parsed.value) ? `${address}%${interfaceName}` : address
+}
+
 /** Of an address, which is known to be well-formed: tables of hundreds of thousands of prefixes come through here. */
 function canonicalIpv4(address: Address): Uint8Array {
   const bytes = new Uint8Array(4)

@@ -17,6 +17,7 @@ export const nodeSessionSchema = z.object({
   localAsn: count,
   peerAsn: count,
   peerAddress: z.string(),
+  peerInterface: z.string().optional().describe('Interface by which the neighbour is reached, if configured'),
   peerPort: count,
   state: z.enum(['idle', 'connect', 'active', 'openSent', 'openConfirm', 'established']),
   since: z

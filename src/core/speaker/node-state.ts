@@ -55,6 +55,7 @@ function session(instance: string, peer: Omit<PeerConfig, 'address'>, status: Pe
     localAsn: status.localAsn,
     peerAsn: status.asn,
     peerAddress: status.address,
+    ...(status.interface === undefined ? {} : { peerInterface: status.interface }),
     peerPort: status.port,
     state: status.state,
     ...(since === undefined ? {} : { since: rfc3339(since) }),
