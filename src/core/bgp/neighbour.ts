@@ -27,6 +27,8 @@ export interface Neighbour {
   /** Time of the last change into or out of Established. */
   since?: number
   lastError?: PeerStatus['lastError']
+  /** Time at which its silence on an open connection is told of; Infinity: it has been. */
+  silentAt?: number
   /** Its routes that are kept although they may be out of date. */
   stale: StaleRoutes
   /** What the session had agreed on that routes are kept of, until the next one is up. */
@@ -110,9 +112,10 @@ export function tappedSession({ config, established, since }: Neighbour): Tapped
 }
 
 /** Time at which the neighbour wants a step; Infinity: none. */
-export function neighbourDeadline({ session, stale, breach, dynamic }: Neighbour): number {
+export function neighbourDeadline({ session, stale, breach, dynamic, silentAt }: Neighbour): number {
   return Math.min(
     nextDeadline(session),
+    silentAt ?? Infinity,
     staleDeadline(stale),
     breach?.until ?? Infinity,
     dynamic?.expiresAt ?? Infinity,

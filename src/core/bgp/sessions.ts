@@ -14,6 +14,7 @@ import {
   sessionConfigOf,
   tappedSession,
 } from './neighbour.ts'
+import { watchOpening } from './opening-watch.ts'
 import { familyCounts } from './peer-status.ts'
 import { limitData, limitLevel, limitText } from './prefix-limits.ts'
 import { allArrived, cameUp } from './restarter.ts'
@@ -42,6 +43,7 @@ export function drive(bgp: BgpState, neighbour: Neighbour, input: SessionInput):
   const { session, outputs } = step(neighbour.sessionConfig, neighbour.session, input, context)
   neighbour.session = session
   for (const output of outputs) perform(bgp, neighbour, output)
+  watchOpening(neighbour, bgp.now)
   bgp.wakeAt = Math.min(bgp.wakeAt, neighbourDeadline(neighbour))
 }
 
