@@ -63,7 +63,47 @@ for (const alwaysCompareMed of [false, true])
     )
   })
 
-type Event = typeof event extends fc.Arbitrary<infer T> ? T : never
+/** So many paths that are equal until MED that they are not compared each with each. */
+const crowdEvent = fc.record({
+  slot: fc.integer({ min: 5, max: neighbours.length }),
+  pathId: fc.integer({ min: 0, max: 9 }),
+  path: fc.option(
+    fc.record({
+      first: fc.constantFrom(65002, 65003, 65004),
+      med: fc.integer({ min: 0, max: 9 }),
+      longer: fc.constant(false),
+      egp: fc.constant(false),
+      localPref: fc.constant(undefined),
+      rejected: fc.constant(false),
+      rare: fc.constant({}),
+    }),
+    { freq: 9 },
+  ),
+})
+
+for (const alwaysCompareMed of [false, true])
+  test(`RFC 4271 §9.1.2.2 c: of many paths MED leaves the same as of few, ${alwaysCompareMed ? 'always compared' : 'by neighbouring AS'}`, () => {
+    fc.assert(
+      fc.property(fc.array(crowdEvent, { minLength: 40, maxLength: 60, size: 'max' }), (events) =>
+        play(events, alwaysCompareMed),
+      ),
+      { numRuns: 100 },
+    )
+  })
+
+interface Event {
+  slot: number
+  pathId: number
+  path: {
+    first: number | undefined
+    med: number | undefined
+    longer: boolean
+    egp: boolean
+    localPref: number | undefined
+    rejected: boolean
+    rare: Partial<PathAttributes>
+  } | null
+}
 
 function play(events: readonly Event[], alwaysCompareMed: boolean): void {
   const store = new AttributeStore(1)

@@ -61,6 +61,9 @@ export class Candidates {
   }
 }
 
+/** So many that are equal until MED are not compared each with each: a neighbour may send hundreds (RFC 7911). */
+const crowd = 16
+
 /** Index of the best candidate, −1 if there is none. */
 export function selectBest(store: AttributeStore, rules: DecisionRules, among: Candidates): number {
   const { count, sets } = among
@@ -73,11 +76,16 @@ export function selectBest(store: AttributeStore, rules: DecisionRules, among: C
     if (order < 0) lead = i
   }
   if (ties < 2) return lead
+  const lowest = ties > crowd ? lowestMeds(store, rules, among, lead) : undefined
   let best = -1
   for (let i = lead; i < count; i++) {
     if (compareSets(store, sets[i]!, sets[lead]!) !== 0) continue
     if (best >= 0 && compareLast(store, among, i, best) > 0) continue
-    if (!isEliminated(store, rules, among, lead, i)) best = i
+    const beaten =
+      lowest === undefined
+        ? isEliminated(store, rules, among, lead, i)
+        : store.med[sets[i]!]! > lowest.get(medGroup(store, rules, among, i))!
+    if (!beaten) best = i
   }
   return best
 }
@@ -219,6 +227,34 @@ function isEliminated(
     if (compareSets(store, sets[other]!, sets[lead]!) === 0) return true
   }
   return false
+}
+
+/** The lowest MED of each {@link medGroup} among the candidates that are as good as `lead` until then. */
+function lowestMeds(
+  store: AttributeStore,
+  rules: DecisionRules,
+  among: Candidates,
+  lead: number,
+): Map<number, number> {
+  const { count, sets } = among
+  const lowest = new Map<number, number>()
+  for (let i = lead; i < count; i++) {
+    if (compareSets(store, sets[i]!, sets[lead]!) !== 0) continue
+    const group = medGroup(store, rules, among, i)
+    const med = store.med[sets[i]!]!
+    if (med < (lowest.get(group) ?? Infinity)) lowest.set(group, med)
+  }
+  return lowest
+}
+
+/** Candidates with the same one have comparable MEDs. */
+function medGroup(
+  store: AttributeStore,
+  { alwaysCompareMed }: DecisionRules,
+  { sets, peers }: Candidates,
+  i: number,
+): number {
+  return alwaysCompareMed ? 0 : neighbourOf(store, sets[i]!, peers[i]!)
 }
 
 /** RFC 4271 §9.1.2.2 d, f and g; RFC 4456 §9; then the lower path identifier, as RFC 7911 leaves it open. */
