@@ -266,8 +266,12 @@ for (const family of families) {
     assert.equal(sent(target('external'), from('external'), with10).aigp, undefined)
     assert.equal(sent(target('external', { aigp: true }), from('external'), with10).aigp, 11n)
     assert.equal(sent(target('internal', { aigp: true }), from('external'), with10).aigp, 10n)
-    const most = { ...learned, aigp: 0xffff_ffff_ffff_ffffn }
-    assert.equal(sent(target('external', { aigp: true }), from('external'), most).aigp, most.aigp)
+  })
+
+  named('RFC 7311 §3.2: AIGP that would reach its maximum is not sent, since nobody takes it', () => {
+    const most = { ...learned, aigp: 0xffff_ffff_ffff_fffen }
+    assert.equal(sent(target('external', { aigp: true }), from('external'), most).aigp, undefined)
+    assert.equal(sent(target('internal', { aigp: true }), from('external'), most).aigp, most.aigp)
   })
 
   named(

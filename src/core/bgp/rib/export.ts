@@ -22,6 +22,8 @@ import type { NeighbourKind, PathSource } from './path-source.ts'
 import { gracefulShutdown, sortedNumbers, withPartial } from './rewrite.ts'
 import { sentPath, shownAsn } from './sent-path.ts'
 
+const aigpMax = 0xffff_ffff_ffff_ffffn
+
 /** What the sending rules need to know of a neighbour and its session: those with equal {@link targetKey} get the same. */
 export interface ExportTarget {
   kind: NeighbourKind
@@ -146,7 +148,10 @@ function finished(
     sent.originatorId = originatorId ?? source.routerId
     sent.clusterList = [target.clusterId, ...(clusterList ?? [])]
   }
-  if (aigp !== undefined && target.aigp === true) sent.aigp = self ? increased(aigp) : aigp
+  // RFC 7311 §3.4.3: whoever puts itself in as next hop adds its distance, which is at least 1.
+  const metric = aigp !== undefined && self ? aigp + 1n : aigp
+  // RFC 7311 §3.2: what has reached its maximum is malformed, and nobody takes it.
+  if (metric !== undefined && metric < aigpMax && target.aigp === true) sent.aigp = metric
   // RFC 4271 §5: of unknown attributes the transitive ones go on, with the Partial bit set.
   const passed = unknown?.flatMap(passOn)
   if (passed !== undefined && passed.length > 0) sent.unknown = passed
@@ -189,11 +194,6 @@ function setExtendedCommunities(
   }
   if (kept.length > 0) sent.extendedCommunities = [...new Set(kept)].sort()
   else delete sent.extendedCommunities
-}
-
-/** RFC 7311 §3.4.3: whoever puts itself in as next hop adds its distance, which is at least 1. */
-function increased(aigp: bigint): bigint {
-  return aigp === 0xffff_ffff_ffff_ffffn ? aigp : aigp + 1n
 }
 
 function passOn(attribute: UnknownAttribute): UnknownAttribute[] {
