@@ -199,6 +199,18 @@ test('a route taken out of the configuration is withdrawn, and nothing else is s
   assert.equal(events(a, 'sessionDown').length, 0)
 })
 
+test('a route that is added to thousands is sent at once and alone', () => {
+  const { world, a, b } = pair([65001, 65002])
+  a.config.routes = Array.from({ length: 3000 }, (_, i) => route(`10.${i >> 8}.${i & 255}.0/24`, ['b']))
+  world.configure(a, b)
+  world.run(settleMs)
+  a.sent.length = 0
+  a.config.routes.push(route('203.0.113.0/24', ['b']))
+  world.configure(a)
+  assert.equal(a.sent.length, 1)
+  assert.deepEqual([...a.sent[0]!.subarray(-4)], [24, 203, 0, 113])
+})
+
 test('a lost session takes its routes with it, and comes back with them', () => {
   const { world, a, b } = pair([65001, 65002])
   a.config.routes = [route('203.0.113.1/32', ['b'])]

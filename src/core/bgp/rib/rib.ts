@@ -16,8 +16,8 @@ import type { Update } from '../wire/message.ts'
 import { encodePrefix, pathIdAt } from '../wire/nlri.ts'
 import { AttributeStore } from './attribute-store.ts'
 import type { DecisionRules } from './decision.ts'
-import type { ExportTarget } from './export.ts'
-import type { ImportSource } from './import.ts'
+import { targetKey, type ExportTarget } from './export.ts'
+import { sourceKey, type ImportSource } from './import.ts'
 import { Imports, type ImportMemory } from './imports.ts'
 import { BY_PREFIX } from './outcome-cache.ts'
 import type { LearnedFrom, PathSource } from './path-source.ts'
@@ -209,6 +209,12 @@ export class Rib {
     const neighbour = this.#neighbour(slot)
     const { learned } = neighbour
     if (learned === undefined) return
+    // Most changes of a configuration are about other neighbours or own routes.
+    if (neighbour.session !== undefined && rulesOf(learned) === rulesOf(session)) {
+      neighbour.session = session
+      neighbour.learned = session
+      return
+    }
     if (neighbour.session === undefined) {
       // Whom the decision takes them to be from stays until the next session says otherwise.
       const { from } = learned
@@ -564,6 +570,11 @@ export class Rib {
     this.#epoch ??= now
     return Math.max(0, Math.floor((now - this.#epoch) / 100))
   }
+}
+
+/** Equal for sessions whose paths become the same, in and out. */
+function rulesOf({ from, source, target, addPathSend }: NeighbourSession): string {
+  return JSON.stringify([sourceKey(source), targetKey(target), from.client === true, addPathSend])
 }
 
 /** What the decision looks at. */
