@@ -200,11 +200,6 @@ export class RibTable {
     if (attributes === 0) this.unhold(prefix)
   }
 
-  /** What this neighbour is to be told of the prefix may have changed, though its paths have not. */
-  touch(prefix: number): void {
-    this.#mark(prefix, DIRTY)
-  }
-
   /** Decides anew: a rule of the decision has changed. */
   redecide(prefix: number): void {
     if (this.#paths.get(prefix) > 0) this.#scan(prefix)

@@ -196,8 +196,6 @@ export class Rib {
       peer.routerId = numberOf(session.from.routerId)
       if (!session.families.includes(family)) continue
       this.#groups[family].join(slot, this.#rulesFor(slot, family), session.enhancedRouteRefresh === true)
-      // What it gets of own routes may be something else than what others get.
-      for (const prefix of this.#own[family]) this.tables[family].touch(prefix)
     }
     this.#setSourceOfPaths(slot, before?.from)
     this.#setSource(slot)
@@ -428,10 +426,8 @@ export class Rib {
     for (const family of families) {
       const groups = this.#groups[family]
       groups.busy = false
-      if (!this.#regroup) continue
-      groups.assign((slot) => this.#rulesFor(slot, family))
-      // What they get of own routes may be something else than what other members of their new group get.
-      for (const prefix of this.#own[family]) this.tables[family].touch(prefix)
+      if (this.#regroup) groups.assign((slot) => this.#rulesFor(slot, family))
+      groups.tellOwn(this.#own[family], sink)
     }
     this.#regroup = false
     // Half of it is left to tell what changes.

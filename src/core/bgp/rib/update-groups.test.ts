@@ -11,6 +11,7 @@ import { queryRoutes } from './query.ts'
 import { Rib, type NeighbourSession } from './rib.ts'
 
 const context = { fourOctetAsn: true, kind: 'ibgp', families, extendedNextHop: [] } as const
+const ownPrefix = prefix('203.0.113.0/24')
 const quiet = { send() {}, refreshBorder() {}, bestChanged() {} }
 const names = new Map([
   [1, 'a'],
@@ -44,16 +45,17 @@ test('RFC 4456 §6: routes of a neighbour that becomes a client are reflected, a
   assert.deepEqual(sentToB(), [])
 })
 
-test('RFC 4724 §2: End-of-RIB comes after all own routes, though much else is on its way', () => {
+/**
+ * What the third neighbour is told when it comes up while so many routes of the first one are on their way that they are
+ * gathered; `own`: slots that get the own route.
+ */
+function toldToThird(own: readonly number[]): string[] {
   const rib = new Rib({ seed: 1 })
   for (const _ of names) rib.addNeighbour({ importRoutes: true, exportLearned: true })
-  const own = prefix('203.0.113.0/24')
-  const to = [2, 3].map((slot) => ({ slot, attributes: { med: slot } }))
-  rib.setOwnRoutes([{ prefix: own, to }], 0)
+  rib.setOwnRoutes([{ prefix: ownPrefix, to: own.map((slot) => ({ slot, attributes: { med: 7 } })) }], 0)
   rib.sessionUp(1, session(1, true))
   rib.sessionUp(2, session(2, true))
   rib.run(0, quiet)
-  // So many changes that they are gathered for a while.
   const nlri = Uint8Array.from(Array.from({ length: 2000 }, (_, i) => [24, 10, i >> 8, i & 255]).flat())
   const announced = [{ family: 'ipv4/unicast' as const, nlri, nextHop: { global: address('192.0.2.1') } }]
   const attributes = encodeAttributes({ origin: 'igp', asPath: [] })
@@ -73,9 +75,20 @@ test('RFC 4724 §2: End-of-RIB comes after all own routes, though much else is o
     }
   }
   for (let now = 1000; now < 1100; now = Math.max(now + 1, rib.nextRunAt())) rib.run(now, { ...quiet, send })
+  return told
+}
+
+test('RFC 4724 §2: End-of-RIB comes after all own routes, though much else is on its way', () => {
+  const told = toldToThird([2, 3])
   assert.equal(told.length, 2003)
-  assert.ok(told.includes(own))
+  assert.ok(told.includes(ownPrefix))
   assert.equal(told.at(-1), 'end of ipv4/unicast')
+})
+
+test('an own route that is for the others of its group alone is never told to who joins them', () => {
+  const told = toldToThird([1, 2])
+  assert.equal(told.length, 2002)
+  assert.ok(!told.includes(ownPrefix))
 })
 
 function session(slot: number, client: boolean): NeighbourSession {

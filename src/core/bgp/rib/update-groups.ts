@@ -41,6 +41,8 @@ export class UpdateGroups {
   readonly #dissolving: UpdateGroup[] = []
   /** Slots of members that are behind or owed something at the end of a transfer, the next one first. */
   readonly #attended = new Set<number>()
+  /** Groups that somebody has joined whose own routes may be others. */
+  readonly #joined = new Set<UpdateGroup>()
   readonly #outbox = new Outbox()
   readonly #batch = new Uint32Array(largeFlush)
   /** Something is left to be done at once. */
@@ -63,6 +65,7 @@ export class UpdateGroups {
     if (rules.encoding.pathIds) table.tellsAll = true
     this.#places.set(slot, { group, bordered })
     group.join(slot, table.peers[slot]!)
+    this.#joined.add(group)
     this.#attend(slot)
   }
 
@@ -121,6 +124,19 @@ export class UpdateGroups {
   rewalk(which: 'all' | 'rpki'): void {
     for (const group of this.#groups.values()) if (which === 'all' || group.testsRpki) group.rewalk()
     this.busy = true
+  }
+
+  /**
+   * Tells groups that somebody joined of own routes, of which members may get different ones: before the newcomer is told what
+   * the others have.
+   */
+  tellOwn(prefixes: Iterable<number>, sink: RibSink): void {
+    for (const group of this.#joined) {
+      group.begin()
+      for (const prefix of prefixes) group.tell(prefix, this.#outbox)
+      this.#write(group, sink)
+    }
+    this.#joined.clear()
   }
 
   /**
@@ -188,6 +204,7 @@ export class UpdateGroups {
     let next = this.#groups.get(wanted)
     if (next === undefined) this.#groups.set(wanted, (next = group.cloneFor(rules, slots)))
     else for (const slot of slots) next.take(group, group.members.get(slot)!)
+    this.#joined.add(next)
     for (const slot of slots) {
       this.#places.get(slot)!.group = next
       this.#attend(slot)
@@ -198,6 +215,7 @@ export class UpdateGroups {
     if (group.members.size > 0) return
     for (const [key, each] of this.#groups) if (each === group) this.#groups.delete(key)
     group.walk = { cursor: 0, until: 0 }
+    this.#joined.delete(group)
     this.#dissolving.push(group)
     this.busy = true
   }
