@@ -1,5 +1,6 @@
 /** Reads MRT files (RFC 6396, RFC 8050) piece by piece. Bytes may be anybody's: what is wrong with them is said and never thrown. */
 import type { Family } from '#core/bgp/family.ts'
+import { ByteQueue } from '#core/lib/byte-queue.ts'
 import { ByteReader } from '#core/lib/bytes.ts'
 import { decodeUtf8 } from '#core/lib/utf8.ts'
 import { err, ok, type Result } from '#core/lib/result.ts'
@@ -21,54 +22,44 @@ const headerLength = 12
 
 /** One per file. After an error nothing more comes out. Holds at most one chunk and one record that is not complete. */
 export class MrtReader {
-  #bytes = new Uint8Array(0)
-  #at = 0
+  readonly #queue = new ByteQueue()
   #failed = false
   /** Of the file, in bytes: where the next record begins. */
   #offset = 0
 
   /** Keeps the array, which must not change afterwards. */
   push(chunk: Uint8Array): void {
-    if (this.#failed) return
-    const rest = this.#bytes.length - this.#at
-    const joined = rest === 0 ? chunk : new Uint8Array(rest + chunk.length)
-    if (rest > 0) {
-      joined.set(this.#bytes.subarray(this.#at))
-      joined.set(chunk, rest)
-    }
-    this.#bytes = joined as Uint8Array<ArrayBuffer>
-    this.#at = 0
+    if (!this.#failed) this.#queue.push(chunk)
   }
 
   /** Undefined: more bytes are needed. */
   next(): Result<MrtRecord> | undefined {
-    const available = this.#bytes.length - this.#at
+    const { available, bytes, at } = this.#queue
     if (this.#failed || available < headerLength) return undefined
-    const reader = new ByteReader(this.#bytes, this.#at)
+    const reader = new ByteReader(bytes, at)
     const seconds = reader.u32()
     const type = reader.u16()
     const subtype = reader.u16()
     const length = reader.u32()
-    if (this.#offset === 0 && isCompressed(this.#bytes)) return this.#fail('compressed data')
+    if (this.#offset === 0 && isCompressed(bytes)) return this.#fail('compressed data')
     if (length > recordLengthMax) return this.#fail(`a record of ${length} bytes`)
     if (available < headerLength + length) return undefined
     const record = readRecord(1000 * seconds, type, subtype, reader.part(length))
     if (record === undefined) return this.#fail(`a malformed record of type ${type}, subtype ${subtype}`)
-    this.#at += headerLength + length
+    this.#queue.at += headerLength + length
     this.#offset += headerLength + length
     return ok(record)
   }
 
   /** What is wrong when the file ends here: a record that is cut short. */
   end(): Result<undefined> {
-    if (this.#failed || this.#at === this.#bytes.length) return ok(undefined)
+    if (this.#failed || this.#queue.available === 0) return ok(undefined)
     return err(`the file ends within a record that begins at byte ${this.#offset}`)
   }
 
   #fail(what: string): Result<MrtRecord> {
     this.#failed = true
-    this.#bytes = new Uint8Array(0)
-    this.#at = 0
+    this.#queue.clear()
     return err(`${what} at byte ${this.#offset}: this is no MRT file, or not from here on`)
   }
 }

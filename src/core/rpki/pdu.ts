@@ -2,6 +2,7 @@
  * Protocol data units between a router and an RPKI cache as bytes: version 1 (RFC 8210 §5) and version 0 (RFC 6810 §5). What
  * can be judged without knowing the session is judged here; order, session ID and serial are the session's business.
  */
+import { ByteQueue } from '#core/lib/byte-queue.ts'
 import { ByteReader, ByteWriter } from '#core/lib/bytes.ts'
 import { err, ok, type Result } from '#core/lib/result.ts'
 import { addressBytes, addressFromBytes } from '#core/net/address.ts'
@@ -81,43 +82,33 @@ const textMax = 512
  * session is over anyway. Holds at most one chunk and one PDU that is not complete.
  */
 export class PduFramer {
-  #bytes = new Uint8Array(0)
-  #at = 0
+  readonly #queue = new ByteQueue()
   #failed = false
 
   /** Keeps the array, which must not change afterwards. */
   push(chunk: Uint8Array): void {
-    if (this.#failed) return
-    const rest = this.#bytes.length - this.#at
-    const joined = rest === 0 ? chunk : new Uint8Array(rest + chunk.length)
-    if (rest > 0) {
-      joined.set(this.#bytes.subarray(this.#at))
-      joined.set(chunk, rest)
-    }
-    this.#bytes = joined as Uint8Array<ArrayBuffer>
-    this.#at = 0
+    if (!this.#failed) this.#queue.push(chunk)
   }
 
   /** Undefined: more bytes are needed. */
   next(): Result<Pdu, PduError> | undefined {
-    const available = this.#bytes.length - this.#at
+    const { available, bytes, at } = this.#queue
     if (this.#failed || available < headerLength) return undefined
-    const header = new ByteReader(this.#bytes, this.#at + 4)
+    const header = new ByteReader(bytes, at + 4)
     const length = header.u32()
     if (length < headerLength || length > pduLengthMax) {
-      const pdu = this.#bytes.slice(this.#at, this.#at + headerLength)
+      const pdu = bytes.slice(at, at + headerLength)
       return this.#fail(err({ code: errorCode.corruptData, message: `a PDU of length ${length}`, pdu }))
     }
     if (available < length) return undefined
-    const decoded = decodePdu(this.#bytes.subarray(this.#at, this.#at + length))
-    this.#at += length
+    const decoded = decodePdu(bytes.subarray(at, at + length))
+    this.#queue.at += length
     return decoded.ok ? decoded : this.#fail(decoded)
   }
 
   #fail(error: Result<Pdu, PduError>): Result<Pdu, PduError> {
     this.#failed = true
-    this.#bytes = new Uint8Array(0)
-    this.#at = 0
+    this.#queue.clear()
     return error
   }
 }
