@@ -8,16 +8,24 @@ import { showProblem } from '#core/lib/reason.ts'
 import { planNode } from '#core/plan/plan-node.ts'
 import { readRouterFiles } from '#daemon/router-files.ts'
 
-const page = readFileSync(join(import.meta.dirname, '../../docs/reference/peers.md'), 'utf8')
-const examples = [...page.matchAll(/^## (.*?)$.*?^```yaml$(.*?)^```$/gms)]
+const pages = ['reference/peers.md', 'router.md'].map((name) =>
+  readFileSync(join(import.meta.dirname, '../../docs', name), 'utf8'),
+)
+const examples = pages.map((page) => [
+  ...page.matchAll(/^## ([^\n]*)\n(?:(?!^## |^```(?:yaml|toml)$).)*^```(yaml|toml)$(.*?)^```$/gms),
+])
 
-test('the page has examples', () => assert.ok(examples.length >= 3))
+test('the pages have examples', () =>
+  assert.deepEqual(
+    examples.map(({ length }) => length >= 4),
+    [true, true],
+  ))
 
-for (const [, title, text] of examples) {
+for (const [, title, kind, text] of examples.flat()) {
   test(`the example of "${title}" works as it stands`, async () => {
     const folder = mkdtempSync(join(tmpdir(), 'herald-example-'))
     try {
-      const file = join(folder, 'example.yaml')
+      const file = join(folder, `example.${kind}`)
       writeFileSync(file, text!)
       const read = await readRouterFiles([file], 'router')
       assert.ok(read.ok, read.ok ? '' : read.error.map(showProblem).join('\n'))
