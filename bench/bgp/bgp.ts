@@ -70,7 +70,10 @@ export async function run(scenarioList?: string, deviceList?: string, repetition
             continue
           let cell = cells.find((each) => each.scenario === scenario && each.device === device)
           if (cell === undefined) cells.push((cell = { scenario, device, version, results: [] }))
-          const result = await measure(bed, scenario, device)
+          const result = await measure(bed, scenario, device).catch((error: unknown): Result => ({
+            ok: false,
+            error: String(error),
+          }))
           cell.results.push(result)
           console.log(`${scenario.name} ${device.name} ${JSON.stringify(result)}`)
         }

@@ -246,7 +246,7 @@ const openbgpd: Device = {
   version: () => versionBy(['bgpctl', '-V']),
   prepare({ folder, peers }) {
     const neighbours = peers.map(
-      ({ address, asn }) => `neighbor ${address} { remote-as ${asn}\n passive\n announce IPv4 unicast }`,
+      ({ address, asn }) => `neighbor ${address} {\n remote-as ${asn}\n passive\n announce IPv4 unicast\n}`,
     )
     mkdirSync('/run/openbgpd', { recursive: true })
     writeFileSync(
