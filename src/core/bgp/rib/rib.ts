@@ -8,18 +8,17 @@
  */
 import { assert, present } from '#core/lib/assert.ts'
 import { addressBytes, compareAddresses, type Address } from '#core/net/address.ts'
-import type { Prefix } from '#core/net/prefix.ts'
-import type { OriginatedAttributes } from '../config.ts'
-import { families, familyOfPrefix, type Family } from '../family.ts'
+import { families, type Family } from '../family.ts'
 import type { OriginChange } from '../policy/origins.ts'
 import type { Update } from '../wire/message.ts'
-import { encodePrefix, pathIdAt } from '../wire/nlri.ts'
+import { pathIdAt } from '../wire/nlri.ts'
 import { AttributeStore } from './attribute-store.ts'
 import type { DecisionRules } from './decision.ts'
 import { targetKey, type ExportTarget } from './export.ts'
 import { sourceKey, type ImportSource } from './import.ts'
 import { Imports, type ImportMemory } from './imports.ts'
 import { BY_PREFIX } from './outcome-cache.ts'
+import { OwnRoutes, type OwnRoute } from './own-routes.ts'
 import type { LearnedFrom, PathSource } from './path-source.ts'
 import { cellBits, cellOf, PeerTable, RibTable } from './rib-table.ts'
 import { Sweeps } from './sweeps.ts'
@@ -60,18 +59,6 @@ export interface NeighbourSession {
   addPathSend?: Partial<Record<Family, number>>
 }
 
-/** An own route with what each neighbour gets of it, by slot. */
-export interface OwnRoute {
-  prefix: Prefix
-  to: { slot: number; attributes: OriginatedAttributes }[]
-}
-
-/** Sets of own routes that were made in a call: held once for each text. The same object is often for many neighbours. */
-interface OwnSets {
-  byText: Map<string, number>
-  byObject: Map<OriginatedAttributes, { family: Family; set: number }>
-}
-
 /** A neighbour's place in the RIB. */
 export interface Neighbour {
   policy: NeighbourPolicy
@@ -102,7 +89,7 @@ export class Rib {
   readonly #groups: Record<Family, UpdateGroups>
   readonly #imports: Imports
   readonly #sweeps: Sweeps
-  readonly #own: Record<Family, Set<number>> = { 'ipv4/unicast': new Set(), 'ipv6/unicast': new Set() }
+  readonly #own: OwnRoutes
   #regroup = false
   #epoch: number | undefined
   #complete = true
@@ -127,6 +114,7 @@ export class Rib {
       'ipv4/unicast': new UpdateGroups('ipv4/unicast', this.#worlds['ipv4/unicast']),
       'ipv6/unicast': new UpdateGroups('ipv6/unicast', this.#worlds['ipv6/unicast']),
     }
+    this.#own = new OwnRoutes(this.store, this.tables)
     this.#imports = new Imports(this.store, this.tables)
     this.#sweeps = new Sweeps(this.store, this.tables, (slot, family, set, prefix, stale) => {
       const { imports, longLived } = this.#neighbour(slot)
@@ -152,11 +140,7 @@ export class Rib {
     this.sessionDown(slot)
     const neighbour = this.#neighbour(slot)
     neighbour.leaving = true
-    for (const family of families) {
-      const own = this.tables[family].peers[slot]!.own
-      for (const prefix of this.#own[family])
-        if (own.get(prefix) !== 0) this.tables[family].setOwn(slot, prefix, 0)
-    }
+    this.#own.forget(slot)
     this.#freeSlot(slot)
   }
 
@@ -384,32 +368,8 @@ export class Rib {
   /** Replaces all own routes. Slots must exist. */
   setOwnRoutes(routes: readonly OwnRoute[], now: number): void {
     this.#gather(now)
-    const merged = new Map<Prefix, Map<number, OriginatedAttributes>>()
-    for (const { prefix, to } of routes) {
-      const known = merged.get(prefix) ?? new Map<number, OriginatedAttributes>()
-      merged.set(prefix, known)
-      for (const { slot, attributes } of to) if (!known.has(slot)) known.set(slot, attributes)
-    }
-    const kept = { 'ipv4/unicast': new Set<number>(), 'ipv6/unicast': new Set<number>() }
-    const sets: OwnSets = { byText: new Map(), byObject: new Map() }
-    for (const [prefix, to] of merged) {
-      const family = familyOfPrefix(prefix)
-      const table = this.tables[family]
-      const id = table.prefixes.idOf(encodePrefix(prefix), 0)
-      kept[family].add(id)
-      const first = to.values().next().value ?? {}
-      table.setPath(0, id, 4 * this.#ownSet(sets, family, first), 0, this.#tenths(now))
-      for (let slot = 1; slot < this.neighbours.length; slot++) {
-        if (this.neighbours[slot] === undefined || this.neighbours[slot]!.leaving) continue
-        const mine = to.get(slot)
-        table.setOwn(slot, id, mine === undefined ? 0 : this.#ownSet(sets, family, mine))
-      }
-    }
-    for (const family of families) {
-      for (const id of this.#own[family]) if (!kept[family].has(id)) this.#removeOwn(this.tables[family], id)
-      this.#own[family] = kept[family]
-    }
-    for (const set of sets.byText.values()) this.store.release(set)
+    const slots = [...this.neighbours.keys()].filter((slot) => this.neighbours[slot]?.leaving === false)
+    this.#own.replace(routes, slots, this.#tenths(now))
   }
 
   /** The neighbour wants all routes of the family again (RFC 2918 §4). */
@@ -427,7 +387,7 @@ export class Rib {
       const groups = this.#groups[family]
       groups.busy = false
       if (this.#regroup) groups.assign((slot) => this.#rulesFor(slot, family))
-      groups.tellOwn(this.#own[family], sink)
+      groups.tellOwn(this.#own.prefixes(family), sink)
     }
     this.#regroup = false
     // Half of it is left to tell what changes.
@@ -521,34 +481,6 @@ export class Rib {
     this.neighbours[slot] = undefined
   }
 
-  /** The set of an own route before it is rewritten for a neighbour; `sets` remembers, and holds them. */
-  #ownSet(sets: OwnSets, family: Family, own: OriginatedAttributes): number {
-    const said = sets.byObject.get(own)
-    if (said?.family === family) return said.set
-    const set = this.#ownSetByText(sets.byText, family, own)
-    sets.byObject.set(own, { family, set })
-    return set
-  }
-
-  #ownSetByText(sets: Map<string, number>, family: Family, own: OriginatedAttributes): number {
-    const key = family + JSON.stringify(own)
-    const known = sets.get(key)
-    if (known !== undefined) return known
-    const { origin = 'igp', nextHop = unspecified[family], ...others } = own
-    const set = this.store.internTransient({ origin, asPath: [], nextHop, ...others })
-    this.store.retain(set)
-    sets.set(key, set)
-    return set
-  }
-
-  #removeOwn(table: RibTable, prefix: number): void {
-    table.hold(prefix)
-    for (let slot = 1; slot < this.neighbours.length; slot++)
-      if (this.neighbours[slot] !== undefined) table.setOwn(slot, prefix, 0)
-    table.setPath(0, prefix, 0, 0, 0)
-    table.unhold(prefix)
-  }
-
   /** Orders neighbours by address (RFC 4271 §9.1.2.2 g; IPv4 before IPv6). */
   #rank(): void {
     const known = [...this.neighbours.keys()].filter((slot) => this.neighbours[slot]?.learned !== undefined)
@@ -582,5 +514,3 @@ function numberOf(routerId: Address): number {
   const [a = 0, b = 0, c = 0, d = 0] = addressBytes(routerId)
   return ((a << 24) | (b << 16) | (c << 8) | d) >>> 0
 }
-
-const unspecified = { 'ipv4/unicast': '0.0.0.0' as Address, 'ipv6/unicast': '::' as Address }
