@@ -14,6 +14,7 @@ import type { Update } from '../wire/message.ts'
 import { pathIdAt } from '../wire/nlri.ts'
 import { AttributeStore } from './attribute-store.ts'
 import type { DecisionRules } from './decision.ts'
+import { OutcomeMemo } from './export-outcomes.ts'
 import { targetKey, type ExportTarget } from './export.ts'
 import { sourceKey, type ImportSource } from './import.ts'
 import { Imports, type ImportMemory } from './imports.ts'
@@ -107,6 +108,7 @@ export class Rib {
       store: this.store,
       decision: this.decision,
       deferred: false,
+      memo: new OutcomeMemo(),
       sourceOf: (slot) => this.sourceOf(slot),
     })
     this.#worlds = { 'ipv4/unicast': world('ipv4/unicast'), 'ipv6/unicast': world('ipv6/unicast') }

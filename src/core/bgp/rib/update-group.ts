@@ -13,13 +13,12 @@
  * Changes wait in an outbox and are written once for all. `rib.reference.ts` is the oracle; bench: `bench/rib.ts`.
  */
 import type { Address } from '#core/net/address.ts'
-import type { Outcome } from '../policy/outcome.ts'
 import type { AttributeStore } from './attribute-store.ts'
-import { BitColumn, columnsTogether, grown, type Column } from './column.ts'
+import { BitColumn, columnsTogether, type Column } from './column.ts'
 import { Candidates, selectBest, type DecisionRules } from './decision.ts'
-import { exportOutcome, pathSourceKey, type ExportTarget } from './export.ts'
-import { BY_PREFIX, OutcomeCache } from './outcome-cache.ts'
-import { allBut, fits, noException, only, type Encoding, type Outbox } from './outbox.ts'
+import { ExportOutcomes, type OutcomeMemo } from './export-outcomes.ts'
+import type { ExportTarget } from './export.ts'
+import { allBut, noException, only, type Encoding, type Outbox } from './outbox.ts'
 import type { PathSource } from './path-source.ts'
 import { PathChains } from './paths.ts'
 import type { PeerTable, RibTable } from './rib-table.ts'
@@ -40,6 +39,8 @@ export interface GroupWorld {
   decision: DecisionRules
   /** Learned routes are not passed on yet (RFC 4724 §4.1). */
   deferred: boolean
+  /** Of all groups of the family. */
+  memo: OutcomeMemo
   /** Where paths of this slot come from. */
   sourceOf(slot: number): PathSource
 }
@@ -86,31 +87,19 @@ export class UpdateGroup {
   readonly #split = new Map<number, Map<number, number>>()
   /** Members that take several paths: `cell` is a set, `slot` whom it is from. */
   readonly #paths: PathChains | undefined
-  #outcomes: OutcomeCache
-  /** By slot: index in `#sources`. */
-  #kinds: (number | undefined)[] = []
-  #kindOfKey = new Map<string, number>()
-  #sources: PathSource[] = []
+  #outcomes: ExportOutcomes
   #lagging = 0
   /** What members in step have more than at the last `settle`. */
   #delta = 0
   /** Prefixes that are held no longer, once the outbox is written. */
   #unheld: number[] = []
-  readonly #scratch = new Uint8Array(24)
   readonly #candidates = new Candidates()
-  /** What sets of one kind of source became since `begin`, by set. */
-  #memoStamps = new Uint32Array(64)
-  #memoResults = new Uint32Array(64)
-  #memoGenerations = new Uint32Array(64)
-  #memoStamp = 0
-  #memoKind = -1
-
   constructor(world: GroupWorld, rules: GroupRules) {
     this.#world = world
     this.rules = rules
     ;[this.#sent, this.#from] = columnsTogether(2)
     this.#paths = rules.encoding.pathIds ? new PathChains() : undefined
-    this.#outcomes = this.#newOutcomes()
+    this.#outcomes = new ExportOutcomes(world, rules)
     world.table.companions.add(this.#sent).add(this.#from)
     if (this.#paths !== undefined) world.table.companions.add(this.#paths.heads)
     this.rewalk()
@@ -128,10 +117,7 @@ export class UpdateGroup {
   /** Other rules from now on: what changes by them is told as the walk comes to it. */
   setRules(rules: GroupRules): void {
     this.rules = rules
-    this.#outcomes = this.#newOutcomes()
-    this.#kinds = []
-    this.#kindOfKey = new Map()
-    this.#sources = []
+    this.#outcomes = new ExportOutcomes(this.#world, rules)
     this.rewalk()
   }
 
@@ -142,7 +128,7 @@ export class UpdateGroup {
 
   /** Paths of this neighbour come from elsewhere now. */
   forgetSource(slot: number): void {
-    this.#kinds[slot] = undefined
+    this.#outcomes.forgetSource(slot)
   }
 
   /** A neighbour that has been told nothing. */
@@ -305,13 +291,12 @@ export class UpdateGroup {
 
   /** Why its rules would not send this set, for people. */
   reasonAgainst(set: number, slot: number, prefix: number): string | undefined {
-    this.#world.table.prefixes.writeNlri(prefix, this.#scratch, 0)
-    return this.#outcomes.reasonAt(set, this.#kindOf(slot), this.#scratch, 0)
+    return this.#outcomes.reasonAgainst(set, slot, prefix)
   }
 
   /** What its rules, which let it go, make of this set: the next hop, and whether a message can carry it. */
   exportedFor(set: number, slot: number, prefix: number): { nextHop: Address | undefined; fits: boolean } {
-    const result = this.#outcome(set, this.#kindOf(slot), prefix)
+    const result = this.#outcomes.outcome(set, slot, prefix)
     return {
       nextHop: result === 0 ? undefined : this.#world.store.nextHop(result).global,
       fits: result !== 0,
@@ -320,7 +305,7 @@ export class UpdateGroup {
 
   /** Before a run of `tell`: what was found out in the last one may be gone. */
   begin(): void {
-    this.#memoKind = -1
+    this.#outcomes.begin()
   }
 
   /** After the outbox was written: what members in step have more is counted, and what went is let go. */
@@ -346,7 +331,7 @@ export class UpdateGroup {
       nextFrom = table.slotOf(best - 1)
       // Nobody is there to get what the only member sent.
       if (this.members.size > 1 || !this.members.has(nextFrom))
-        next = this.#exported(table.bestSet.get(prefix), nextFrom, prefix)
+        next = this.#outcomes.exported(table.bestSet.get(prefix), nextFrom, prefix)
       if (next === 0) nextFrom = 0
     }
     if (old === SPLIT || next === SPLIT) return this.#tellSplit(prefix, old, next, nextFrom, outbox)
@@ -377,20 +362,6 @@ export class UpdateGroup {
       this.#lagging--
     }
     return left
-  }
-
-  #newOutcomes(): OutcomeCache {
-    const { target, encoding } = this.rules
-    const { family } = encoding
-    return new OutcomeCache(
-      this.#world.store,
-      (attributes, kind): Outcome => exportOutcome(target, family, this.#sources[kind]!, attributes),
-      (attributes) => {
-        const set = this.#world.store.internTransient(attributes)
-        // §9.2: a route that fits into no message is not advertised.
-        return fits(this.#world.store.block(set), encoding) ? set : 0
-      },
-    )
   }
 
   #fallBehind(member: Member, until: number, fresh: boolean): void {
@@ -518,59 +489,12 @@ export class UpdateGroup {
       if (common >= 0 && own !== common) return SPLIT
       common = own
     }
-    return common <= 0 ? 0 : this.#outcome(common, this.#kindOf(0), prefix)
+    return common <= 0 ? 0 : this.#outcomes.outcome(common, 0, prefix)
   }
 
   #exportedOwn(slot: number, prefix: number): number {
     const own = this.#world.table.peers[slot]!.own.get(prefix)
-    return own === 0 ? 0 : this.#outcome(own, this.#kindOf(0), prefix)
-  }
-
-  /** What a path of `slot` with this set becomes, 0 for nothing. */
-  #exported(set: number, slot: number, prefix: number): number {
-    const kind = this.#kindOf(slot)
-    if (kind !== this.#memoKind) {
-      this.#memoKind = kind
-      this.#memoStamp++
-    }
-    if (set >= this.#memoStamps.length) {
-      this.#memoStamps = grown(this.#memoStamps, set + 1)
-      this.#memoResults = grown(this.#memoResults, set + 1)
-      this.#memoGenerations = grown(this.#memoGenerations, set + 1)
-    }
-    const { generation } = this.#world.store
-    if (this.#memoStamps[set] === this.#memoStamp) {
-      const known = this.#memoResults[set]!
-      // Nobody holds it for the memo: the last prefix that had it may have been told something else since.
-      if (known === 0 || generation[known] === this.#memoGenerations[set]) return known
-    }
-    const result = this.#outcomes.resultOf(set, kind)
-    if (result === BY_PREFIX) return this.#outcome(set, kind, prefix)
-    this.#memoStamps[set] = this.#memoStamp
-    this.#memoResults[set] = result
-    this.#memoGenerations[set] = generation[result]!
-    return result
-  }
-
-  #outcome(set: number, kind: number, prefix: number): number {
-    const result = this.#outcomes.resultOf(set, kind)
-    if (result !== BY_PREFIX) return result
-    this.#world.table.prefixes.writeNlri(prefix, this.#scratch, 0)
-    return this.#outcomes.resultAt(set, kind, this.#scratch, 0)
-  }
-
-  #kindOf(slot: number): number {
-    const known = this.#kinds[slot]
-    if (known !== undefined) return known
-    const source = this.#world.sourceOf(slot)
-    const key = pathSourceKey(this.rules.target, source)
-    let kind = this.#kindOfKey.get(key)
-    if (kind === undefined) {
-      kind = this.#sources.length
-      this.#sources.push(source)
-      this.#kindOfKey.set(key, kind)
-    }
-    return (this.#kinds[slot] = kind)
+    return own === 0 ? 0 : this.#outcomes.outcome(own, 0, prefix)
   }
 
   /** Notes that a member that is behind does not have what the group has. */
@@ -622,7 +546,7 @@ export class UpdateGroup {
       const index = selectBest(store, decision, among)
       const path = among.refs[index]!
       const from = table.slotOf(path)
-      const set = this.#exported(among.sets[index]!, from, prefix)
+      const set = this.#outcomes.exported(among.sets[index]!, from, prefix)
       if (set !== 0) wanted.push({ pathId: path + 1, set, from })
       among.remove(index)
     }
