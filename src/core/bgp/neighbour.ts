@@ -1,5 +1,5 @@
 /**
- * One neighbour of an instance: its configuration, its session and what is known of both. `bgp.ts` moves it; here is what can
+ * One neighbour of an instance: its configuration, its session and what is known of both. `sessions.ts` moves it; here is what can
  * be said about it without moving it.
  */
 import type { InstanceConfig, PeerConfig } from './config.ts'

@@ -1,6 +1,6 @@
 /**
  * Routes of a neighbour that are kept although they may be out of date: over its restart (RFC 4724 §4.2), for long (RFC 9494
- * §4.2), or while it sends them anew (RFC 7313 §4). Here is when each family's end; `bgp.ts` tells the RIB.
+ * §4.2), or while it sends them anew (RFC 7313 §4). Here is when each family's end; `sessions.ts` tells the RIB.
  */
 import type { GracefulRestartConfig } from './config.ts'
 import type { Family } from './family.ts'

@@ -12,7 +12,7 @@
  * (RFC 7911) have theirs. A cell of the current epoch of its neighbour is fresh, one of the other epoch is stale, so that all
  * paths of a neighbour become stale at once. A prefix is held by every `out` cell of a group and by being dirty; with neither
  * holds nor paths its id is freed. Each cell holds its attribute set once. A change of a best path marks its prefix dirty;
- * `rib.ts` turns dirty prefixes into UPDATEs. `rib.reference.ts` is the oracle.
+ * `update-groups.ts` turns dirty prefixes into UPDATEs. `rib.reference.ts` is the oracle.
  */
 import type { IpVersion } from '#core/net/address.ts'
 import type { AttributeStore } from './attribute-store.ts'
