@@ -1,12 +1,11 @@
 /** What goes wrong with TCP, in words for people. */
 import { messageOf } from '#core/lib/error.ts'
-import type { Address } from '#core/net/address.ts'
 
 /** Refused by Herald itself; the message is for people. */
 export class Refusal extends Error {}
 
 /** One sentence for people without a full stop. `where`: what was dialed or listened on; absent: an open connection. */
-export function explain(error: unknown, where?: string, source?: Address): string {
+export function explain(error: unknown, where?: string, source?: string): string {
   if (error instanceof Refusal) return error.message
   const code = (error as { code?: unknown }).code
   switch (code) {

@@ -20,7 +20,7 @@ export function listen(options: TcpListen, handlers: ListenHandlers): TcpListene
   try {
     sockets = openListeners(options)
   } catch (error) {
-    const reason = explain(error, `port ${options.port}`)
+    const reason = explain(error, `port ${options.port}`, options.addresses?.join(' or '))
     process.nextTick(() => handlers.failed(reason))
     return { setPasswords() {}, setMinTtls() {}, close() {} }
   }

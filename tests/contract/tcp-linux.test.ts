@@ -55,6 +55,17 @@ if ('unavailable' in netns) {
     listener.close()
   })
 
+  for (const own of ['203.0.113.9', '2001:db8:9::9'])
+    it(`names the address to listen on that this machine does not have: ${own}`, async () => {
+      const options = { port: 0, passwords: [], addresses: [address(own)] }
+      const [listening, passwordFailed] = [() => assert.fail('it listens'), () => {}]
+      const accepted = () => ({ received() {}, closed() {} })
+      const reason = await new Promise<string>(
+        (failed) => void linuxTcp().listen(options, { listening, failed, passwordFailed, accepted }),
+      )
+      assert.equal(reason, `this machine does not have the address ${own}`)
+    })
+
   it('gives what is sent in one turn to the kernel together', async () => {
     const chunks: number[] = []
     const received = (_: number, bytes: Uint8Array) => void chunks.push(bytes.length)
