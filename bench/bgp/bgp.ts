@@ -146,7 +146,8 @@ async function measure(bed: Bed, scenario: Scenario, device: Device): Promise<Re
       const env = {
         ...process.env,
         BENCH_LOOP_DELAY: join(folder, 'loop'),
-        NODE_OPTIONS: `--import ${join(import.meta.dirname, 'loop-delay.ts')}`,
+        // Further options, to profile it as it runs here.
+        NODE_OPTIONS: `--import ${join(import.meta.dirname, 'loop-delay.ts')} ${process.env['BENCH_NODE_OPTIONS'] ?? ''}`,
       }
       started.push(launch(bed, bed.router, program!, args, { stdio: ['ignore', log, log], env }))
       await sleep(500)

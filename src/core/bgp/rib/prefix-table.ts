@@ -1,6 +1,6 @@
 /**
  * Prefix → dense id and back, for one IP version. Ids index every column of the RIB; the id of a prefix that nothing uses
- * any more is given to a later one, and a whole segment of them that nothing uses goes from every column.
+ * any more is given to a later one, and a whole segment of them that nothing uses goes from every column, but for a single one.
  *
  *     parts      64 × Int32   | tag 7 bits, id + 1 25 bits |     open addressing, linear probing; 0: empty
  *     hashes     64 × Int32   | hash |                           beside it, for growth and removal, which read no keys so
@@ -57,7 +57,7 @@ export class PrefixTable {
   #d = 0
   #length = 0
 
-  /** `seed`: any 32 bits, unknown to neighbours. `segmentEmptied` is told when no id of a segment is in use any more. */
+  /** `seed`: any 32 bits, unknown to neighbours. `segmentEmptied` is told when no id of a segment is in use any more and it goes. */
   constructor(version: IpVersion, seed: number, segmentEmptied: (segment: number) => void = () => {}) {
     this.version = version
     this.#width = version === 4 ? 1 : 4
@@ -261,11 +261,21 @@ export class PrefixTable {
     segment.words[offset * this.#width] = segment.free
     segment.free = offset + 1
     if (segment.used-- === segmentSize) this.#roomy.push(index)
-    if (segment.used > 0) return
+    if (segment.used > 0 || this.#isLastRoom(index)) return
     this.#roomy.splice(this.#roomy.indexOf(index), 1)
     this.#segments[index] = undefined
     while (this.#segments.length > 0 && this.#segments.at(-1) === undefined) this.#segments.pop()
     this.#segmentEmptied(index)
+  }
+
+  /**
+   * Whether the next new prefix would make a segment again if this one went: a few routes that come and go would else allocate
+   * all columns each time.
+   */
+  #isLastRoom(index: number): boolean {
+    return (
+      this.#roomy.length === 1 && index === this.#segments.length - 1 && !this.#segments.includes(undefined)
+    )
   }
 
   #resize(part: number, capacity: number): void {

@@ -17,6 +17,7 @@ import { decodeMessage } from '../wire/wire.ts'
 import { withheldFrom } from './explain.ts'
 import { queryPage, queryRoutes } from './query.ts'
 import { referenceAdjRibOut, referenceImport, referenceLocRib, type ReferenceRib } from './rib.reference.ts'
+import { segmentSize } from './column.ts'
 import { Rib, type NeighbourSession } from './rib.ts'
 import type { RibSink } from './update-groups.ts'
 
@@ -419,7 +420,7 @@ function run(events: Event[], sliceSize: number): void {
   settle()
   for (const family of families) {
     assert.equal(rib.tables[family].prefixes.size, 0, 'no prefix leaks')
-    assert.equal(rib.tables[family].prefixes.top, 0, 'memory is given back')
+    assert.ok(rib.tables[family].prefixes.top <= segmentSize, 'memory is given back, but for one segment')
   }
   assert.equal(rib.store.size, 0, 'no attribute set leaks')
 }
