@@ -31,7 +31,7 @@ export interface FabricResult {
 /** Longer than reconnecting, restart and deferral take together. */
 const quietMs = 180_000
 /** Of the clock, until it is quiet. */
-const maxSteps = 300_000
+const maxSteps = 50_000
 /** Who changes a choice so long after the last thing that happened will do so for ever. */
 const restlessMs = 20_000
 const rounds = 3
@@ -50,6 +50,8 @@ export function runFabric(seed: number): FabricResult {
 }
 
 class FabricScenario {
+  /** The last wait for quiet was given up. */
+  #exhausted = false
   readonly faults: string[] = []
   readonly actions: string[] = []
   readonly outcomes: FabricCheck['outcome'][] = []
@@ -218,9 +220,11 @@ class FabricScenario {
   /** Until nothing is going to happen any more, or for long enough. */
   #quiet(): void {
     const end = this.#clock.now() + quietMs
+    this.#exhausted = false
     for (let steps = 0; this.#clock.next() <= end; steps++) {
       if (steps === maxSteps) {
-        this.faults.push('it never comes to rest')
+        // A fault unless the oracle finds no rest either: MEDs between member ASes can go in circles (RFC 3345 §2).
+        this.#exhausted = true
         return
       }
       this.#clock.step()
@@ -242,10 +246,10 @@ class FabricScenario {
       connected: (a, b) => !this.#network.isCut(this.#network.host(a), this.#network.host(b)),
     }
     const since = this.#clock.now() - restlessMs
-    const restless = [...running.values()].some(({ events }) =>
+    const changing = [...running.values()].some(({ events }) =>
       events.some(({ at, event }) => at > since && event.kind === 'bestPath'),
     )
-    const { faults, outcome } = checkFabric(running, oracle, restless)
+    const { faults, outcome } = checkFabric(running, oracle, changing || this.#exhausted)
     this.outcomes.push(outcome)
     this.faults.push(...faults)
     this.#log(`checked: ${outcome}`)

@@ -8,7 +8,7 @@ import { runFabric } from '#sim/bgp-scenario.ts'
 import { fabricFailure } from './fabric-failure.testing.ts'
 
 const one = process.env['HERALD_SEED']
-const many = Number(process.env['HERALD_SEEDS'] ?? 80)
+const many = Number(process.env['HERALD_SEEDS'] ?? 1000)
 
 if (one !== undefined) {
   it(`comes to what the oracle says with seed ${one}`, () => {
