@@ -49,6 +49,10 @@ const dialTimeoutMs = 15_000
 const listenRetryMs = 1_000
 /** @public Time between two calls of `stateChanged`, in ms. */
 export const tellMs = 100
+/** A call that takes longer makes the next ones do less, in ms. */
+const sliceMs = 5
+/** Below this a slice is mostly overhead. */
+const leastEffort = 1 / 16
 /** How long the end waits for the last messages to leave. */
 const drainMs = 1_000
 
@@ -62,6 +66,8 @@ export class SpeakerLoop {
   readonly #closing = new Set<TcpConnection>()
   readonly #queue: SpeakerInput[] = []
   #busy = false
+  /** Part of a slice that a call does of what can wait. */
+  #effort = leastEffort
   #lastAccepted: ConnectionId = 0
   #deadline = Infinity
   #cancelTick: (() => void) | undefined
@@ -82,7 +88,7 @@ export class SpeakerLoop {
     this.#busy = true
     let changed = false
     for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
-      const outputs = this.speaker.handle(next, this.#options.clock.now())
+      const outputs = this.#handle(next)
       for (const output of outputs) {
         if (output.kind === 'stateChanged') changed = true
         else this.#perform(output)
@@ -110,6 +116,19 @@ export class SpeakerLoop {
         (resolve) => void this.#options.clock.at(this.#options.clock.now() + 5, resolve),
       )
     }
+  }
+
+  /** What can wait is done in slices that take about as long as they may, on code that is cold and on a slow machine, too. */
+  #handle(input: SpeakerInput): SpeakerOutput[] {
+    const { clock } = this.#options
+    const startedAt = clock.now()
+    const outputs = this.speaker.handle(input, startedAt, this.#effort)
+    const endedAt = clock.now()
+    const tookMs = endedAt - startedAt
+    if (tookMs > sliceMs) this.#effort = Math.max(leastEffort, this.#effort / 2)
+    else if (2 * tookMs < sliceMs && this.speaker.nextDeadline() <= endedAt)
+      this.#effort = Math.min(1, 2 * this.#effort)
+    return outputs
   }
 
   #perform(output: Exclude<SpeakerOutput, { kind: 'stateChanged' }>): void {

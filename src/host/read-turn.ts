@@ -7,8 +7,10 @@ import type net from 'node:net'
 
 /** Time of one turn for what was read, in ms; the last chunk may overrun it. */
 const turnMs = 5
-/** Most bytes of one chunk. */
-const chunkBytes = 64 * 1024
+/** Least and most bytes of one chunk: so many that it takes no longer than {@link chunkMs}, whatever is made of them. */
+const leastChunkBytes = 2 * 1024
+const mostChunkBytes = 64 * 1024
+const chunkMs = 4
 
 /** All that read or want to. */
 const readers = new Set<net.Socket>()
@@ -20,16 +22,19 @@ let spentMs = 0
 let turnEnd: NodeJS.Immediate | undefined
 
 /** Every socket reads into this; a chunk is handled before the next one comes. */
-const buffer = new Uint8Array(chunkBytes)
+const buffer = new Uint8Array(mostChunkBytes)
+let chunk = buffer.subarray(0, leastChunkBytes)
 
 /** For the constructor of a socket. `read` gets each chunk in an array that is overwritten after the call. */
 export function readInTurns(socket: () => net.Socket, read: (chunk: Uint8Array) => void): net.OnReadOpts {
   return {
-    buffer,
+    buffer: () => chunk,
     callback: (length) => {
       const startedAt = performance.now()
       read(buffer.subarray(0, length))
-      return goOn(socket(), startedAt)
+      const tookMs = performance.now() - startedAt
+      fitChunk(length, tookMs)
+      return goOn(socket(), tookMs)
     },
   }
 }
@@ -47,10 +52,17 @@ export function startReading(socket: net.Socket): void {
   else socket.resume()
 }
 
-function goOn(socket: net.Socket, startedAt: number): boolean {
+function fitChunk(length: number, tookMs: number): void {
+  const size = chunk.length
+  if (tookMs > chunkMs && size > leastChunkBytes) chunk = buffer.subarray(0, size / 2)
+  else if (2 * tookMs < chunkMs && length === size && size < mostChunkBytes)
+    chunk = buffer.subarray(0, 2 * size)
+}
+
+function goOn(socket: net.Socket, tookMs: number): boolean {
   served.add(socket)
   turnEnd ??= setImmediate(endTurn)
-  spentMs += performance.now() - startedAt
+  spentMs += tookMs
   if (spentMs < turnMs) return true
   for (const reader of readers) {
     reader.pause()

@@ -39,8 +39,11 @@ export class Bgp {
     this.#sink = ribSink(this.#state)
   }
 
-  /** `now` in ms, never less than before. The outputs are to be performed in their order. */
-  handle(input: BgpInput, now: number): BgpOutput[] {
+  /**
+   * `now` in ms, never less than before. The outputs are to be performed in their order. `effort`, above 0 up to 1: how much of
+   * the work that can wait is done in this call.
+   */
+  handle(input: BgpInput, now: number, effort = 1): BgpOutput[] {
     this.#state.outputs = []
     this.#state.now = now
     take(this.#state, input)
@@ -48,7 +51,7 @@ export class Bgp {
     endDeferral(this.#state)
     const origins = this.#state.validation.run()
     if (origins !== undefined) originsChanged(this.#state, origins)
-    runRib(this.#state, this.#sink)
+    runRib(this.#state, this.#sink, effort)
     return this.#state.outputs
   }
 

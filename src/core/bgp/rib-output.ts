@@ -23,10 +23,10 @@ export function ribSink(bgp: BgpState): RibSink {
 }
 
 /** The RIB's slice of this call: what it makes goes out behind all that sessions said. */
-export function runRib(bgp: BgpState, sink: RibSink): void {
+export function runRib(bgp: BgpState, sink: RibSink, effort: number): void {
   if (bgp.rib === undefined) return
   bgp.bestChanges = 0
-  bgp.rib.run(bgp.now, sink)
+  bgp.rib.run(bgp.now, sink, effort)
   if (bgp.bestChanges > bestPathEventsMax)
     tell(bgp, { kind: 'bestPaths', count: bgp.bestChanges - bestPathEventsMax })
   if (bgp.changedPrefixes.length > 0) {

@@ -63,14 +63,17 @@ export class Speaker {
   #down = false
   /** The call in progress has given an event, or changed something else that is shown. */
   #changed = false
+  /** Of the call in progress. */
+  #effort = 1
 
   constructor(config: SpeakerConfig) {
     this.#config = config
     this.#random = new Prng(config.seed)
   }
 
-  /** `now` in milliseconds, never less than before. The outputs are to be performed in their order. */
-  handle(input: SpeakerInput, now: number): SpeakerOutput[] {
+  /** `now` in milliseconds, never less than before; `effort` as of `Bgp.handle`. The outputs are to be performed in their order. */
+  handle(input: SpeakerInput, now: number, effort = 1): SpeakerOutput[] {
+    this.#effort = effort
     const outputs: SpeakerOutput[] = []
     this.#changed = false
     if (!this.#down) this.#dispatch(input, now, outputs)
@@ -304,7 +307,7 @@ export class Speaker {
 
   #pass(instance: string, input: BgpInput, now: number, outputs: SpeakerOutput[]): void {
     const running = present(this.#running.get(instance), `instance ${instance}`)
-    for (const output of running.bgp.handle(input, now)) {
+    for (const output of running.bgp.handle(input, now, this.#effort)) {
       if (output.kind === 'event') {
         outputs.push({ ...output, instance })
         this.#changed = true

@@ -381,10 +381,10 @@ export class Rib {
 
   /**
    * Does a slice of what is due, so that every neighbour has what it should have. `now` in ms. When {@link nextRunAt} has come,
-   * it is to be called again.
+   * it is to be called again. `effort`: the part of a slice to do, above 0 up to 1.
    */
-  run(now: number, sink: RibSink): void {
-    let budget = this.#sliceSize
+  run(now: number, sink: RibSink, effort = 1): void {
+    let budget = Math.ceil(this.#sliceSize * effort)
     for (const family of families) {
       const groups = this.#groups[family]
       groups.busy = false
