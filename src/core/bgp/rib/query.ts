@@ -19,8 +19,12 @@ export interface RouteQuery extends Omit<RouteFilter, 'peer'> {
   slot?: number
 }
 
-/** Prefixes that a page looks at, at most. */
-const idsPerPage = 65_536
+/** Prefixes that a page looks at, about, if it decodes nothing: a few milliseconds. */
+const idsPerPage = 12_288
+/** Prefixes looked at that cost as much as an attribute set that is decoded. */
+const decodeCost = 8
+/** Looked at between two looks at what it has cost. */
+const idsPerStep = 128
 /** Cursors of a family begin here. */
 const familyStride = 2 ** 40
 
@@ -63,8 +67,9 @@ export function queryPage(
     if (!wanted.includes(family)) continue
     let id = index === Math.floor(cursor / familyStride) ? cursor % familyStride : 0
     while (id < rib.tables[family].prefixes.top) {
-      if (entries.length >= limit || looked >= idsPerPage) return { entries, next: index * familyStride + id }
-      const found = reader.idsFrom(family, id, 1024)
+      const cost = looked + decodeCost * reader.decoded
+      if (entries.length >= limit || cost >= idsPerPage) return { entries, next: index * familyStride + id }
+      const found = reader.idsFrom(family, id, idsPerStep)
       looked += found.next - id
       for (const each of found.ids) {
         entries.push(...reader.entries(family, each))
@@ -103,6 +108,11 @@ class Reader {
       this.#nlri = new Uint8Array(24)
       this.#nlri.set(encodePrefix(query.prefix))
     }
+  }
+
+  /** Number of attribute sets that were decoded. */
+  get decoded(): number {
+    return this.#decoded.size
   }
 
   families(): Family[] {
@@ -166,8 +176,7 @@ class Reader {
     const entries = (paths.length > 1 ? paths : [best]).flatMap((path) => {
       const from = table.slotOf(path)
       const asked = this.#query.slot === undefined || this.#query.slot === from
-      const entry = this.#path(family, id, from, path)
-      return asked && this.#wanted(this.#setOf(family, id, path)) ? [entry] : []
+      return asked && this.#wanted(this.#setOf(family, id, path)) ? [this.#path(family, id, from, path)] : []
     })
     if (paths.length < 2) return entries
     const bandwidths = paths.map((path) => bandwidthOf(this.#attributes(this.#setOf(family, id, path))))

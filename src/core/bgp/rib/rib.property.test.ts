@@ -308,7 +308,7 @@ function run(events: Event[], sliceSize: number): void {
     { kind: 'settle' } as const,
   ]) {
     if (each.kind === 'run') {
-      for (let i = 0; i < each.times; i++) rib.run(0, sink)
+      for (let i = 0; i < each.times; i++) rib.run(0, sink, 1 / (1 + i))
       continue
     }
     if (each.kind === 'settle') {
