@@ -10,11 +10,14 @@ import { families, type Family } from '#core/bgp/family.ts'
 import type { BgpInput, ConnectionId } from '#core/bgp/io.ts'
 import { Prng } from '#core/lib/prng.ts'
 import { address } from '#core/net/address.ts'
+import type { Prefix } from '#core/net/prefix.ts'
 import { encodeAttributes } from '#core/bgp/wire/attributes.ts'
 import { encodeAnnouncements, encodeWithdrawals } from '#core/bgp/wire/update-encode.ts'
 
 const attributeSets = 5000
 const chunkSize = 64 * 1024
+/** Routes of a page, as the API asks for them. */
+const pageSize = 256
 
 /** `routes`: of each neighbour and family. */
 export function run(routes: number): void {
@@ -35,6 +38,7 @@ function runOnce(family: Family, routes: number, seed: number): void {
   speaker.up(2)
   speaker.measure(routes, 'first transfer to another', () => speaker.settle())
   speaker.measure(routes, 'the same from the other', () => speaker.feed(2, second))
+  speaker.ask(family)
   speaker.measure(routes, 'withdrawn by one', () => speaker.feed(1, gone))
   speaker.measure(routes, 'the other lost', () => speaker.lose(2))
   const fan = new Driver(seed, 51)
@@ -100,6 +104,37 @@ class Driver {
       this.#now = Math.max(this.#now, this.#bgp.nextDeadline())
       this.#handle({ kind: 'tick' })
     }
+  }
+
+  /** How long a question holds up the rest: one about a prefix, and a page of the whole, which goes on in the next call. */
+  ask(family: Family): void {
+    const prefix = family === 'ipv4/unicast' ? ('10.1.2.0/24' as Prefix) : ('2001:db8:1::/48' as Prefix)
+    for (const match of ['exact', 'longest', 'covering'] as const)
+      this.#asked(match, () => this.#bgp.routes('adjRibIn', { family, prefix, match }))
+    const whole = (family === 'ipv4/unicast' ? '0.0.0.0/0' : '::/0') as Prefix
+    const filters = {
+      longer: { prefix: whole, match: 'longer' },
+      community: { community: 7 },
+      all: {},
+    } as const
+    for (const [name, filter] of Object.entries(filters))
+      for (const table of ['adjRibIn', 'locRib', 'adjRibOut'] as const) {
+        let cursor: number | undefined = 0
+        this.#asked(`${name}, a page of ${table}`, () => {
+          if (cursor !== undefined)
+            cursor = this.#bgp.routePage(table, { family, ...filter }, cursor, pageSize).next
+        })
+      }
+  }
+
+  #asked(what: string, question: () => void): void {
+    const times = Array.from({ length: 50 }, () => {
+      const start = performance.now()
+      question()
+      return performance.now() - start
+    }).toSorted((a, b) => a - b)
+    const shown = [times[25]!, times.at(-1)!].map((ms) => ms.toFixed(2).padStart(6))
+    console.log(`  ${what.padEnd(30)} ${shown[0]} ms, at most ${shown[1]} ms`)
   }
 
   measure(routes: number, what: string, action: () => void): void {
