@@ -25,6 +25,7 @@ export async function runRouter(options: RouterOptions, signal: AbortSignal): Pr
   if (!first.ok) throw new Error(first.error.map(showProblem).join('\n'))
   const speaker = await startSpeaker({ ...options, role: 'router', node, dialects: [] })
   let loads = 0
+  let obeyed = first.value
   const load = async () => {
     const mine = ++loads
     const read = await readRouterFiles(files, node)
@@ -32,9 +33,12 @@ export async function runRouter(options: RouterOptions, signal: AbortSignal): Pr
     if (signal.aborted || mine !== loads) return
     if (read.ok) {
       log.info('configuration read', { count: files.length })
-      speaker.show(read.value)
+      obeyed = read.value
+      speaker.show(obeyed)
       return
     }
+    // What is wrong is also asked for: `herald get problems`.
+    speaker.show({ ...obeyed, problems: [...(obeyed.problems ?? []), ...read.error] })
     for (const problem of read.error)
       log.error('configuration not valid; what ran keeps running', { problem: showProblem(problem) })
   }
@@ -45,7 +49,7 @@ export async function runRouter(options: RouterOptions, signal: AbortSignal): Pr
   try {
     if (socket !== undefined) api = await serveApi(speakerBackend(speaker.view), socket)
     log.info('router starts', { node, ...(socket === undefined ? {} : { socket }) })
-    speaker.show(first.value)
+    speaker.show(obeyed)
     await aborted(signal)
     log.info('router stops', { node })
     await speaker.stop()

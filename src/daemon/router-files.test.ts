@@ -183,6 +183,17 @@ test("says of GoBGP's keys what has no effect, and refuses what GoBGP refuses", 
   }
 })
 
+for (const { name, text } of [
+  { name: 'empty.yaml', text: '' },
+  { name: 'comment.yaml', text: '# nothing\n---\n' },
+]) {
+  test(`refuses a file that says nothing (${name}): to empty it by mistake ends no session`, () => {
+    const refused = parseRouterFile(text, name)
+    assert.ok(!refused.ok)
+    assert.match(refused.error.map(showProblem).join('\n'), /^.*\.yaml: there is nothing in it/)
+  })
+}
+
 test('refuses two objects of one name and a file that is not there', async () => {
   const read = await readRouterFiles([file('twice', `${valid}---\n${valid}`), join(directory, 'absent')], 'r')
   assert.ok(!read.ok)

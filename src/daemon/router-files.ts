@@ -66,6 +66,11 @@ export function parseRouterFile(text: string, path: string): Result<RouterFile, 
   const problem = (message: string, hint?: string) =>
     problems.push({ rule: 'InvalidFile', message: `${path}: ${message}`, ...(hint && { hint }) })
   const values = path.endsWith('.toml') ? tomlValues(text, problem) : yamlValues(text, problem)
+  if (problems.length === 0 && values.every((value) => value === null || value === undefined))
+    problem(
+      'there is nothing in it',
+      'a file that is emptied by mistake shall end no session: stop the router instead',
+    )
   for (const value of values) {
     if (value === null || value === undefined) continue
     if (path.endsWith('.toml') || isGobgpConfig(value)) {
