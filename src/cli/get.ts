@@ -66,9 +66,7 @@ export function getPeer(
   terminal: Terminal,
 ): Promise<void> {
   const { name, node } = options
-  const wanted = (row: PeerRow) =>
-    [row.peer, row.address, scopedAddress(row.address, row.interface)].includes(name) &&
-    (node === undefined || row.node === node)
+  const wanted = (row: PeerRow) => isCalled(row, name) && (node === undefined || row.node === node)
   return show(
     options,
     '/v1/peers',
@@ -76,7 +74,7 @@ export function getPeer(
     terminal,
     (rows) => rows.map((row) => peerDetail(row, terminal.now())).join('\n\n'),
     wanted,
-    { message: `there is no peer "${name}"`, hint: '`herald get peers` lists them' },
+    unknownPeer(name),
   )
 }
 
@@ -122,11 +120,32 @@ export async function getRoutes(options: GetOptions, query: RouteQuery, terminal
     }
     if (terminal.signal.aborted) return
   }
+  if (first?.length === 0) await mustKnowPeer(options.server, query.peer)
   print((first ?? []).toSorted(byPlace))
   if (options.output === 'json') terminal.out(count === 0 ? '[]' : ']')
   else if (options.output === 'yaml' && count === 0) terminal.out('[]')
   else if (count === 0) terminal.err('Nothing found.')
   for (const warning of warnings) terminal.err(`Warning: ${warning}`)
+}
+
+/** That no route was found may be because there is no such peer: then that is what is said. */
+async function mustKnowPeer(server: string, name: string | undefined): Promise<void> {
+  if (name === undefined) return
+  const answer = await getJson(server, '/v1/peers', listSchema(peerRowSchema))
+  if (!answer.ok) throw failureOf(answer.error)
+  const { items, warnings } = answer.value
+  // A node that does not answer may have it.
+  if (warnings.length > 0 || items.some((row) => isCalled(row, name))) return
+  const { message, hint } = unknownPeer(name)
+  throw new Failure(message, { hint, code: exitCodes.notFound })
+}
+
+function unknownPeer(name: string): { message: string; hint: string } {
+  return { message: `there is no peer "${name}"`, hint: '`herald get peers` lists them' }
+}
+
+function isCalled(row: PeerRow, name: string): boolean {
+  return [row.peer, row.address, scopedAddress(row.address, row.interface)].includes(name)
 }
 
 /** What is not announced, and why; of one peer, also by which rule or policy. */
@@ -140,6 +159,7 @@ export async function getWithheld(
     throw new Failure(checked.error.issues[0]?.message ?? 'not valid', { code: exitCodes.usage })
   const given = Object.entries(query).filter((entry): entry is [string, string] => entry[1] !== undefined)
   const path = `/v1/withheld?${new URLSearchParams(given).toString()}`
+  if (!options.watch) await mustKnowPeer(options.server, query.peer)
   await show(options, path, withheldRowSchema, terminal, withheldTable)
 }
 

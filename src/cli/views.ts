@@ -216,7 +216,7 @@ export function peerAddress(peer: PeerRow): string {
 export function lastError(peer: Pick<PeerRow, 'lastError'>): string {
   if (peer.lastError === undefined) return ''
   const { direction, message } = peer.lastError
-  return direction === 'local' ? message : `${direction}: ${message}`
+  return direction === 'local' || message.startsWith(direction) ? message : `${direction}: ${message}`
 }
 
 /** GoBGP's notation, which Cilium's tables use. */
