@@ -60,6 +60,7 @@ export function peerRow(
     updateFaults: status.updateFaults,
     lastUp: timeOf(status.lastUp),
     lastDown: timeOf(status.lastDown),
+    lastDownReason: status.lastDownReason,
     flaps: status.flaps,
     heldByLimit:
       heldUntil === undefined

@@ -155,9 +155,12 @@ async function run(args: string[], server?: string) {
   return { out: lines.join('\n'), err: errors.join('\n') }
 }
 
-async function withServer(body: (server: string) => Promise<void>): Promise<void> {
+async function withServer(
+  body: (server: string) => Promise<void>,
+  served: ApiBackend = backend,
+): Promise<void> {
   const dir = mkdtempSync(join(tmpdir(), 'herald-cli-'))
-  const api = await serveApi(backend, join(dir, 'api.sock'))
+  const api = await serveApi(served, join(dir, 'api.sock'))
   try {
     await body(api.url)
   } finally {
@@ -252,6 +255,31 @@ test('get prints what the API answers, in every format', async () => {
     assert.deepEqual([other.out, other.err.split('\n')[0]], ['', 'Nothing found.'])
   })
 })
+
+for (const what of ['routes', 'withheld']) {
+  test(`get ${what} of a peer that does not exist says so`, async () => {
+    const asked = ['get', what, '--peer', 'nobody']
+    const quiet: ApiBackend = {
+      ...backend,
+      peers: () => ({ items: [peer({})], warnings: [] }),
+      routes: () => [],
+    }
+    await withServer(
+      (server) =>
+        assert.rejects(
+          run(asked, server),
+          (error: Failure) => error.code === 4 && error.message === 'there is no peer "nobody"',
+        ),
+      quiet,
+    )
+    // A node that does not answer may have it.
+    const partly: ApiBackend = {
+      ...quiet,
+      peers: () => ({ items: [], warnings: ['kind-worker2 does not answer'] }),
+    }
+    await withServer(async (server) => void (await run(asked, server)), partly)
+  })
+}
 
 test('nodes that announce a Service for the same reason are named together', () => {
   const item = { prefix: '10.11.0.9/32', peer: '172.18.0.10', reasons: [reason] }
@@ -408,9 +436,10 @@ test('a peer shows everything that is known of its session', async () => {
       lastError: {
         at: new Date(now - 1000).toISOString(),
         direction: 'received',
-        message: 'Cease',
+        message: 'received Cease',
         hex: 'ff ff',
       },
+      lastDownReason: 'sent Cease/Hard Reset',
       stale: [{ family: 'ipv6/unicast', phase: 'longLived', until: '2026-11-21T11:00:00Z' }],
       connection: { localAddress: 'fd00::2', localPort: 40000, remoteAddress: 'fd00::1', remotePort: 179 },
       messages: {
@@ -462,7 +491,8 @@ test('a peer shows everything that is known of its session', async () => {
     /Held down: +the Secret is missing$/m,
     /Held down: +by its prefix limit until `herald peer enable tor`$/m,
     /Last: +up 1m0s ago \(.*\), 1 loss of the session$/m,
-    /Last error: +received: Cease, 1s ago/,
+    /Went down: +sent Cease\/Hard Reset$/m,
+    /Last error: +received Cease, 1s ago/,
     /message ff ff$/m,
     /Stale: +ipv6\/unicast long-lived, until 2026-11-21T11:00:00Z at most$/m,
     /Transport: +passive, TTL at least 255 \(GTSM\), TCP MD5$/m,

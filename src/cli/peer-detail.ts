@@ -40,6 +40,10 @@ function state(peer: PeerRow, now: number): string[] {
           `by its prefix limit until ${heldByLimit.until ?? `\`herald peer enable ${peer.peer}\``}`,
         ),
     history.length === 0 ? '' : line('Last', history.join(', ')),
+    // Else it is the last error itself.
+    peer.lastDownReason === undefined || peer.lastDownReason === peer.lastError?.message
+      ? ''
+      : line('Went down', peer.lastDownReason),
     peer.lastError === undefined ? '' : line('Last error', `${lastError(peer)}, ${ago(peer.lastError.at)}`),
     peer.lastError?.hex === undefined ? '' : line('', `message ${peer.lastError.hex}`),
     ...(peer.stale ?? []).map(({ family, phase, until }) =>

@@ -107,6 +107,7 @@ export const peerRowSchema = z.object({
   updateFaults: z.number().optional().describe('Malformed UPDATEs that did not end the session'),
   lastUp: timeField.optional(),
   lastDown: timeField.optional(),
+  lastDownReason: z.string().optional().describe('`lastError` may be about a later attempt to get it up'),
   flaps: z.number().optional().describe('How often the session went down'),
   heldByLimit: z
     .object({ until: timeField.optional().describe('Absent: until a person enables the peer') })

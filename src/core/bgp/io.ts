@@ -163,6 +163,8 @@ export interface PeerStatus {
   /** Time at which it last came up and went down, and how often it went down. */
   lastUp?: number
   lastDown?: number
+  /** Why it last went down, with the text for people that the neighbour gave (RFC 9003 §2); `lastError` may be newer. */
+  lastDownReason?: string
   flaps: number
   /** Made for a neighbour that connected from a listen range. */
   dynamic: boolean

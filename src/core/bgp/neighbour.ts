@@ -36,6 +36,8 @@ export interface Neighbour {
   /** Time at which it last came up, and went down. */
   upAt?: number
   downAt?: number
+  /** Why it went down: `lastError` is soon about an attempt to get it up again. */
+  downReason?: string
   /** How often it went down. */
   flaps: number
   sent: MessageCounts

@@ -153,6 +153,7 @@ test('a text for people is shown at both ends (RFC 9003 §2)', () => {
   world.run(10)
   assert.equal(status(a).lastError!.message, `sent Cease/Administrative Reset: ${text}`)
   assert.equal(status(b).lastError!.message, `received Cease/Administrative Reset: ${text}`)
+  assert.equal(status(b).lastDownReason, `received Cease/Administrative Reset: ${text}`)
   world.run(60_000)
   assert.equal(status(a).state, 'established')
 })

@@ -37,6 +37,7 @@ export function peerStatus({ config, ...neighbour }: Neighbour, rib: Rib): PeerS
   if (neighbour.since !== undefined) status.since = neighbour.since
   if (neighbour.upAt !== undefined) status.lastUp = neighbour.upAt
   if (neighbour.downAt !== undefined) status.lastDown = neighbour.downAt
+  if (neighbour.downReason !== undefined) status.lastDownReason = neighbour.downReason
   if (neighbour.lastError !== undefined) status.lastError = neighbour.lastError
   if (breach !== undefined) status.heldUntil = breach.until
   if (config.role !== undefined) status.role = config.role.name

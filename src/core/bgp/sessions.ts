@@ -137,6 +137,7 @@ function perform(bgp: BgpState, neighbour: Neighbour, output: SessionOutput): vo
     case 'down':
       sessionDown(bgp, neighbour, output.graceful)
       noteEnding(bgp, neighbour, output.ending)
+      neighbour.downReason = output.ending.reason
       tell(bgp, {
         kind: 'sessionDown',
         peer: neighbour.config.name,
