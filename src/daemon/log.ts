@@ -8,6 +8,7 @@ import { pino, type Level } from 'pino'
 export interface LogKeys {
   address?: string
   asn?: number
+  bytes?: number
   code?: number
   count?: number
   error?: string

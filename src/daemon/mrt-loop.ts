@@ -167,7 +167,7 @@ export class MrtLoop {
         stream.end(() => {
           try {
             renameSync(part, path)
-            log.info('tables dumped', { instance, file: path, count: bytes })
+            log.info('tables dumped', { instance, file: path, bytes })
           } catch (error) {
             this.#trouble(running, messageOf(error))
           }

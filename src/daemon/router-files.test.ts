@@ -76,7 +76,12 @@ test('puts several files together', async () => {
 const head = 'apiVersion: herald.dev/v1alpha1\n'
 for (const { name, text, says } of [
   { name: 'no YAML', text: 'a: [', says: /^f: / },
-  { name: 'no object', text: '- 1', says: /^f: a document: .*every document needs apiVersion/ },
+  {
+    name: 'no kind',
+    text: 'apiVersion: v1',
+    says: /^f: a document has no kind that is text .*every document needs/,
+  },
+  { name: 'no object', text: '- 1', says: /^f: a document is no mapping .*every document needs apiVersion/ },
   { name: 'an object without a name', text: `${head}kind: BGPPeer\nmetadata: {}`, says: /metadata\.name/ },
   {
     name: 'a kind that no router obeys',

@@ -135,9 +135,9 @@ function tomlValues(text: string, problem: Report): unknown[] {
 function resourceOf(value: unknown, problem: Report): KubeObject | undefined {
   const object = objectSchema.safeParse(value)
   if (object.success) return object.data
-  const issue = object.error.issues[0]!
+  const { path } = object.error.issues[0]!
   problem(
-    `${issue.path.length === 0 ? 'a document' : issue.path.join('.')}: ${issue.message}`,
+    path.length === 0 ? 'a document is no mapping' : `a document has no ${path.join('.')} that is text`,
     "every document needs apiVersion, kind and metadata.name, unless the file is GoBGP's configuration",
   )
   return undefined

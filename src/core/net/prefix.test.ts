@@ -29,6 +29,7 @@ test('parses prefixes and clears their host bits', () => {
 test('refuses what is no prefix, saying what is wrong', () => {
   for (const [text, says] of [
     ['10.0.0.1', /10\.0\.0\.1\/32/],
+    ['10.0', /^"10\.0" is not a prefix: "10\.0" is not an IP address/],
     ['fd00::1', /fd00::1\/128/],
     ['10.0.0.300/24', /"10\.0\.0\.300" is not an IP address/],
     ['10.0.0.0/33', /between 0 and 32/],

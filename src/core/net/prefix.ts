@@ -19,10 +19,10 @@ export type Prefix = string & { readonly [canonical]: 'Prefix' }
 /** `strict`: host bits that are set are an error; otherwise they are cleared. */
 export function parsePrefix(text: string, { strict = false } = {}): Result<Prefix> {
   const slash = text.indexOf('/')
-  if (slash < 0)
-    return err(`"${text}" has no prefix length; write it as ${text}/${text.includes(':') ? 128 : 32}`)
-  const parsed = parseAddress(text.slice(0, slash))
+  const parsed = parseAddress(slash < 0 ? text : text.slice(0, slash))
   if (!parsed.ok) return err(`"${text}" is not a prefix: ${parsed.error}`)
+  if (slash < 0)
+    return err(`"${text}" has no prefix length; write it as ${text}/${addressBits(versionOf(parsed.value))}`)
   const length = text.slice(slash + 1)
   const bits = addressBits(versionOf(parsed.value))
   if (!/^\d{1,3}$/.test(length) || Number(length) > bits) {

@@ -24,6 +24,12 @@ export function capabilityTexts(capabilities: Capabilities): string[] {
     texts.push(`long-lived-graceful-restart ${family} ${staleSeconds} s${forwarding ? ' forwarding' : ''}`)
   if (role !== undefined) texts.push(`role ${role}`)
   if (hostname !== undefined) texts.push(`hostname ${hostname}`)
-  for (const { code, value } of capabilities.other) texts.push(`capability ${code} ${hex(value)}`.trimEnd())
+  for (const { code, value } of capabilities.other) {
+    const name = code === ciscoRouteRefresh ? 'route-refresh (older code 128)' : `capability ${code}`
+    texts.push(`${name} ${hex(value)}`.trimEnd())
+  }
   return texts
 }
+
+/** FRR and Cisco still say it beside the standard's. */
+const ciscoRouteRefresh = 128

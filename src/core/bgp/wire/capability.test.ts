@@ -152,6 +152,7 @@ test('capabilities are shown one by one, with those that are not known in hexade
     hostname: 'tor1',
     other: [
       { code: 67, value: bytes('01') },
+      { code: 128, value: bytes('') },
       { code: 131, value: bytes('') },
     ],
   }
@@ -160,6 +161,7 @@ test('capabilities are shown one by one, with those that are not known in hexade
     'add-path ipv6/unicast receive',
     'hostname tor1',
     'capability 67 01',
+    'route-refresh (older code 128)',
     'capability 131',
   ])
 })
