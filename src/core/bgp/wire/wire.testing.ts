@@ -102,7 +102,8 @@ export const blockAttributes: fc.Arbitrary<BlockAttributes> = fc
       clusterList: fc.array(ipv4, { minLength: 1, maxLength: 5 }),
       extendedCommunities: hexList(8),
       ipv6ExtendedCommunities: hexList(20),
-      aigp: fc.bigInt({ min: 0n, max: 0xffff_ffff_ffff_ffffn }),
+      // The maximum is discarded by who receives it (RFC 7311 §3.2).
+      aigp: fc.bigInt({ min: 0n, max: 0xffff_ffff_ffff_fffen }),
       otc: u32,
       unknown: fc
         .uniqueArray(
