@@ -569,6 +569,17 @@ for (const { name, value, expected } of conditions) {
   })
 }
 
+test('a statement that asks for no family that is spoken is left out, and the next one decides', () => {
+  const statements = [
+    { name: 'vpn', conditions: { 'bgp-conditions': { 'afi-safi-in-list': ['l3vpn-ipv4-unicast'] } } },
+    { name: 'rest', actions: { 'route-disposition': 'reject-route' } },
+  ]
+  const set = setOf({ 'policy-definitions': [{ name: 'p', statements }] })
+  assert.deepEqual(set.policies[0]?.resource.spec.statements, [
+    { name: 'rest', match: {}, set: {}, then: 'reject' },
+  ])
+})
+
 const actions: { name: string; value: object; expected: RoutePolicyActions }[] = [
   { name: 'the MED', value: { 'set-med': 100 }, expected: { med: { set: 100 } } },
   { name: 'a higher MED', value: { 'set-med': '+100' }, expected: { med: { add: 100 } } },

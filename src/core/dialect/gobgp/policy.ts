@@ -20,26 +20,28 @@ export function policyOf(file: GobgpFile, policy: GobgpPolicy, index: number): D
       apiVersion: heraldApiVersion,
       kind: 'RoutePolicy',
       metadata: { name: namePrefix + policy.name },
-      spec: { statements: (policy.statements ?? []).map((statement) => statementOf(statement, sets)) },
+      spec: { statements: (policy.statements ?? []).flatMap((statement) => statementOf(statement, sets)) },
     },
     source: file,
     sourceFields: { spec: `policy-definitions[${index}]` },
   }
 }
 
-function statementOf(
-  statement: GobgpStatement,
-  sets: GobgpDefinedSets,
-): RoutePolicySpec['statements'][number] {
+/** None for a statement that asks for families that are not spoken: no route can match it. */
+function statementOf(statement: GobgpStatement, sets: GobgpDefinedSets): RoutePolicySpec['statements'] {
   const { name, actions } = statement
+  const match = matchOf(statement.conditions, sets)
+  if (match.families?.length === 0) return []
   const disposition = actions?.['route-disposition'] ?? 'none'
   const thens = { none: 'next', 'accept-route': 'accept', 'reject-route': 'reject' } as const
-  return {
-    ...(name !== undefined && name !== '' && { name }),
-    match: matchOf(statement.conditions, sets),
-    set: actionsOf(actions?.['bgp-actions']),
-    then: thens[disposition],
-  }
+  return [
+    {
+      ...(name !== undefined && name !== '' && { name }),
+      match,
+      set: actionsOf(actions?.['bgp-actions']),
+      then: thens[disposition],
+    },
+  ]
 }
 
 const modes = { any: 'any', all: 'all', invert: 'none' } as const
@@ -93,7 +95,6 @@ function attributesAsked(asked: BgpConditions): RoutePolicyMatch {
     ...(localPref !== undefined && { localPref: { operator: 'eq', value: localPref } }),
     ...(origin !== undefined && { origins: [origin] }),
     ...(nextHops.length > 0 && { nextHops }),
-    // Families that are not spoken leave an empty list: then nothing matches.
     ...(asked['afi-safi-in-list'] !== undefined && asked['afi-safi-in-list'].length > 0 && { families }),
     ...(asked['community-count'] !== undefined && { communityCount: comparison(asked['community-count']) }),
     ...(asked['as-path-length'] !== undefined && { asPathLength: comparison(asked['as-path-length']) }),
