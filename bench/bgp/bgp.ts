@@ -38,6 +38,7 @@ const resultSchema = z.looseObject({
   churn_longest_s: z.number().optional(),
   churn_rss_before_kb: z.number().optional(),
   churn_rss_after_kb: z.number().optional(),
+  rest_rss_kb: z.number().optional(),
 })
 export type Result = z.output<typeof resultSchema> & { loopMaxMs?: number }
 
@@ -66,8 +67,7 @@ export async function run(scenarioList?: string, deviceList?: string, repetition
       for (const scenario of chosen)
         for (const device of asked) {
           const version = device.version()
-          if (version === undefined || (deviceList === undefined && isLeftOut(scenario, device, repetition)))
-            continue
+          if (version === undefined || (deviceList === undefined && isLeftOut(scenario, device))) continue
           let cell = cells.find((each) => each.scenario === scenario && each.device === device)
           if (cell === undefined) cells.push((cell = { scenario, device, version, results: [] }))
           const result = await measure(bed, scenario, device).catch((error: unknown): Result => ({
@@ -85,10 +85,9 @@ export async function run(scenarioList?: string, deviceList?: string, repetition
   else console.log(lines.join('\n'))
 }
 
-/** What has nothing to be compared with, or takes minutes, is measured once. */
-function isLeftOut(scenario: Scenario, device: Device, repetition: number): boolean {
-  if (scenario.alone === true) return device.name !== 'herald' || repetition > 0
-  return scenario.without?.includes(device.name) === true || (device.name === 'gobgp' && repetition > 0)
+function isLeftOut(scenario: Scenario, device: Device): boolean {
+  if (scenario.alone === true) return device.name !== 'herald'
+  return scenario.without?.includes(device.name) === true
 }
 
 interface Bed {

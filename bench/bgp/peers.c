@@ -28,7 +28,7 @@
 static struct {
   const char *router, *pids, *count;
   uint32_t asn;
-  int senders, receivers, prefixes, sets, family, paths, probes, timeout, churn;
+  int senders, receivers, prefixes, sets, family, paths, probes, timeout, churn, rest;
   double per_update;
   bool exchange, overlap, drop, withdraw, lose;
 } options = {.router = "10.77.0.1", .asn = 65000, .senders = 1, .prefixes = 100000, .sets = 5000, .family = 4,
@@ -746,7 +746,7 @@ static double converge(bool empty) {
     last = seconds();
     if (count >= (long)options.prefixes * (options.overlap ? 1 : options.senders)) break;
     if (last - begun > options.timeout) ok = false;
-    idle(.1);
+    idle(.03);
   }
   if (!ok) fprintf(stderr, "peers: not done after %.1f s\n", seconds() - begun);
   return last ? last : seconds();
@@ -793,6 +793,9 @@ static void drop(void) {
   printf(",\"drop_s\":%.3f", converge(true) - begun);
   idle(.8);
   printf(",\"drop_cpu_s\":%.2f", cpu() - cpu_before);
+  if (!options.rest) return;
+  idle(options.rest);
+  printf(",\"rest_rss_kb\":%ld", memory("VmRSS:"));
 }
 
 /* Until nothing has come for so long; the time at which the last UPDATE came, or `begun`. */
@@ -866,7 +869,7 @@ static void parse(int count, char **arguments) {
   static const struct option known[] = {
     {"router", 1, 0, 'd'}, {"asn", 1, 0, 'a'}, {"senders", 1, 0, 's'}, {"receivers", 1, 0, 'r'}, {"prefixes", 1, 0, 'n'},
     {"sets", 1, 0, 'k'}, {"per-update", 1, 0, 'g'}, {"family", 1, 0, 'f'}, {"paths", 1, 0, 'p'}, {"probes", 1, 0, 'i'},
-    {"exchange", 0, 0, 'x'}, {"overlap", 0, 0, 'o'}, {"drop", 0, 0, 'D'}, {"lose", 0, 0, 'L'}, {"withdraw", 0, 0, 'W'}, {"churn", 1, 0, 'c'},
+    {"exchange", 0, 0, 'x'}, {"overlap", 0, 0, 'o'}, {"drop", 0, 0, 'D'}, {"lose", 0, 0, 'L'}, {"withdraw", 0, 0, 'W'}, {"churn", 1, 0, 'c'}, {"rest", 1, 0, 'R'},
     {"pids", 1, 0, 'P'}, {"count", 1, 0, 'C'}, {"timeout", 1, 0, 't'}, {0, 0, 0, 0}};
   for (int option; (option = getopt_long(count, arguments, "", known, NULL)) != -1;) switch (option) {
     case 'd': options.router = optarg; break;
@@ -885,6 +888,7 @@ static void parse(int count, char **arguments) {
     case 'L': options.lose = true; break;
     case 'W': options.drop = options.withdraw = true; break;
     case 'c': options.churn = atoi(optarg); break;
+    case 'R': options.rest = atoi(optarg); break;
     case 'P': options.pids = optarg; break;
     case 'C': options.count = optarg; break;
     case 't': options.timeout = atoi(optarg); break;

@@ -134,6 +134,15 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     ...plain,
+    name: 'leave-1m',
+    about: '1M through to one receiver, then the sender drops; memory ten seconds later',
+    prefixes: 1_000_000,
+    receivers: 1,
+    arguments: ['--drop', '--rest', '10'],
+    alone: true,
+  },
+  {
+    ...plain,
     name: 'full-10',
     about: 'ten full tables of 1M, then one peer lost',
     senders: 10,

@@ -33,6 +33,7 @@ const columns: readonly Column[] = [
   { title: 'longest round s', value: (r) => r.churn_longest_s, digits: 2 },
   { title: 'RSS before MB', value: (r) => scaled(r.churn_rss_before_kb, 1024), digits: 0 },
   { title: 'after MB', value: (r) => scaled(r.churn_rss_after_kb, 1024), digits: 0 },
+  { title: 'RSS when all has gone MB', value: (r) => scaled(r.rest_rss_kb, 1024), digits: 0 },
 ]
 
 /** Herald first; each other router with how much of its time Herald took. */
