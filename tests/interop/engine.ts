@@ -32,6 +32,8 @@ export interface NeighbourFeatures {
   addPath?: boolean
   /** RFC 4724, and RFC 9494 when it says how long. */
   restart?: { seconds: number; longLivedSeconds?: number }
+  /** Nobody is at this address, so a BIRD that restarts waits for its End-of-RIB before it sends its routes. */
+  awaits?: string
   /** RFC 9234: its own part. */
   role?: Role
   /** RFC 5065: what the world sees, and Herald's member AS. */

@@ -155,6 +155,8 @@ export interface GracefulRestartConfig {
   notification: boolean
   /** RFC 9494 §4.2, 1..16777215; absent: not long-lived. */
   longLivedSeconds?: number
+  /** RFC 8538 §4.1: longest time that routes of the neighbour stay stale over its restarts, 1..4095; absent: 360. */
+  stalePathSeconds?: number
   /** After a start: longest wait for all End-of-RIBs before own routes' selection goes ahead (RFC 4724 §4.1). */
   deferralSeconds: number
 }

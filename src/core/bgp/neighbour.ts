@@ -155,7 +155,7 @@ function isInside(
 }
 
 function restartOffer(
-  { restarted = false }: InstanceConfig,
+  { restarted = false }: Pick<InstanceConfig, 'restarted'>,
   { gracefulRestart }: PeerConfig,
   hasBeenUp: boolean,
 ): RestartOffer | undefined {
@@ -200,7 +200,8 @@ const restarts: Record<keyof PeerConfig, boolean> = {
   routeReflectorClient: false,
   routeServerClient: false,
   addPath: true,
-  gracefulRestart: true,
+  // What the OPEN says of it is in the key.
+  gracefulRestart: false,
   role: true,
   allowOwnAs: false,
   removePrivateAs: false,
@@ -226,6 +227,7 @@ function restartKey(instance: InstanceConfig, peer: PeerConfig): string {
     ownAsnFor(instance, peer),
     // RFC 4271 §4.2: in the OPEN. The other timers are this side's alone.
     peer.timers.holdTimeSeconds,
+    restartOffer({}, peer, false),
     fields.filter((field) => restarts[field]).map((field) => [field, peer[field]]),
   ])
 }

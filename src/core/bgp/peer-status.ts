@@ -5,6 +5,7 @@ import type { Neighbour } from './neighbour.ts'
 import type { Rib } from './rib/rib.ts'
 import type { Negotiated } from './session/io.ts'
 import { sessionState } from './session/session.ts'
+import { staleStatus } from './stale-routes.ts'
 import { capabilityTexts } from './wire/capability-text.ts'
 
 export function peerStatus({ config, ...neighbour }: Neighbour, rib: Rib): PeerStatus {
@@ -31,7 +32,7 @@ export function peerStatus({ config, ...neighbour }: Neighbour, rib: Rib): PeerS
     updateFaults: neighbour.updateFaults,
     flaps: neighbour.flaps,
     dynamic: neighbour.dynamic !== undefined,
-    stale: [...neighbour.stale].map(([family, { phase, until }]) => ({ family, phase, until })),
+    stale: staleStatus(neighbour.stale),
   }
   if (config.interface !== undefined) status.interface = config.interface
   if (neighbour.since !== undefined) status.since = neighbour.since

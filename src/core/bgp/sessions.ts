@@ -22,7 +22,7 @@ import { ribSession } from './rib-session.ts'
 import { pathsMax } from './rib/rib-table.ts'
 import type { Ending, Negotiated, SessionInput, SessionMessage, SessionOutput, Stop } from './session/io.ts'
 import { step } from './session/session.ts'
-import { type StaleRoutes, arrivalMs, keptAfterLoss, notKeptOn } from './stale-routes.ts'
+import { type Loss, keptAfterLoss, notKeptOn, refreshMs } from './stale-routes.ts'
 import type { Tap } from './tap.ts'
 import { dialOf } from './transport.ts'
 import { Framer } from './wire/framer.ts'
@@ -190,7 +190,8 @@ function sessionUp(
   if (neighbour.dynamic !== undefined) neighbour.dynamic.expiresAt = Infinity
   neighbour.nearLimit.clear()
   neighbour.sessionConfig = sessionConfigOf(bgp.config!, config, true)
-  for (const family of notKeptOn(stale, negotiated, bgp.now)) bgp.rib!.sweepStale(slot, family)
+  for (const family of notKeptOn(stale, negotiated, config.gracefulRestart, bgp.now))
+    bgp.rib!.sweepStale(slot, family)
   bgp.rib!.sessionUp(slot, ribSession(bgp.config!, config, negotiated, bgp.policies))
   if (bgp.restarter !== undefined) cameUp(bgp.restarter, config.name, negotiated)
   tell(bgp, { kind: 'sessionUp', peer: config.name })
@@ -203,7 +204,8 @@ function refreshed(bgp: BgpState, neighbour: Neighbour, family: Family, role: Ro
   // RFC 7313 §4: a refresh before the first End-of-RIB is ignored, since routes are stale for another reason until then.
   else if (role === 'begin' && !neighbour.stale.has(family)) {
     rib.markStale(neighbour.slot, family)
-    neighbour.stale.set(family, { phase: 'refreshing', until: bgp.now + arrivalMs, longLivedMs: 0 })
+    const until = bgp.now + refreshMs
+    neighbour.stale.set(family, { phase: 'refreshing', until, staleUntil: until, longLivedMs: 0 })
   } else if (role === 'end' && neighbour.stale.get(family)?.phase === 'refreshing') {
     forgetStale(bgp, neighbour, family)
   }
@@ -211,7 +213,8 @@ function refreshed(bgp: BgpState, neighbour: Neighbour, family: Family, role: Ro
 
 /** End-of-RIB (RFC 4724 §2). */
 function endOfRib(bgp: BgpState, neighbour: Neighbour, family: Family): void {
-  if (neighbour.stale.get(family)?.phase === 'arriving') forgetStale(bgp, neighbour, family)
+  const phase = neighbour.stale.get(family)?.phase
+  if (phase === 'arriving' || phase === 'overdue') forgetStale(bgp, neighbour, family)
   if (bgp.restarter !== undefined) allArrived(bgp.restarter, neighbour.config.name, family)
 }
 
@@ -226,14 +229,12 @@ function sessionDown(bgp: BgpState, neighbour: Neighbour, graceful: boolean): vo
   neighbour.since = bgp.now
   neighbour.downAt = bgp.now
   neighbour.flaps++
-  const kept: StaleRoutes = graceful
-    ? keptAfterLoss(negotiated, neighbour.config.gracefulRestart, bgp.now)
-    : new Map()
-  // RFC 4724 §4.2: what was stale from an earlier restart goes now. Deviation from RFC 8538 §4.1, which keeps it where both
-  // set the N bit: who is reset again and again would never lose it.
-  neighbour.stale = kept
-  if (kept.size > 0) neighbour.lost = negotiated
-  bgp.rib!.sessionDown(neighbour.slot, [...kept.keys()])
+  const { stale, older }: Loss = graceful
+    ? keptAfterLoss(neighbour.stale, negotiated, neighbour.config.gracefulRestart, bgp.now)
+    : { stale: new Map(), older: [] }
+  neighbour.stale = stale
+  if (stale.size > 0) neighbour.lost = negotiated
+  bgp.rib!.sessionDown(neighbour.slot, [...stale.keys()], older)
 }
 
 function noteEnding(bgp: BgpState, neighbour: Neighbour, { direction, reason, notification }: Ending): void {

@@ -14,11 +14,14 @@ const restart: fc.Arbitrary<GracefulRestartConfig | undefined> = fc.option(
       helperOnly: fc.boolean(),
       notification: fc.boolean(),
       deferralSeconds: fc.constantFrom(5, 30),
-      longLivedSeconds: fc.constantFrom(0, 200),
+      longLivedSeconds: fc.constantFrom(0, 40, 200),
+      stalePathSeconds: fc.constantFrom(0, 4, 90),
     })
-    .map(({ longLivedSeconds, ...short }) =>
-      longLivedSeconds === 0 ? short : { ...short, longLivedSeconds },
-    ),
+    .map(({ longLivedSeconds, stalePathSeconds, ...short }) => ({
+      ...short,
+      ...(longLivedSeconds > 0 && { longLivedSeconds }),
+      ...(stalePathSeconds > 0 && { stalePathSeconds }),
+    })),
   { nil: undefined },
 )
 
@@ -73,6 +76,27 @@ function note(speakers: Speaker[], agreed: Agreed): void {
     }
 }
 
+/** Since when each route has been stale. */
+type Since = Map<string, number>
+
+/**
+ * However often the session is lost, nothing stays stale for longer than the stale time (RFC 8538 §4.1), here at most the default
+ * one, and the long-lived stale time (RFC 9494 §4.2).
+ */
+const boundMs = 360_000 + 200_000
+
+function age(speakers: Speaker[], since: Since, now: number): void {
+  const stale = new Set<string>()
+  for (const { name, bgp } of speakers)
+    for (const route of bgp.routes('adjRibIn'))
+      if (route.stale === true) stale.add(`${name} of ${route.peer}: ${route.prefix}`)
+  for (const key of since.keys()) if (!stale.has(key)) since.delete(key)
+  for (const key of stale) {
+    if (!since.has(key)) since.set(key, now)
+    assert.ok(now - since.get(key)! <= boundMs, `${key} stays stale`)
+  }
+}
+
 /** Routes of a peer without a session are there only where that was agreed on, and are known to be stale. */
 function check(speakers: Speaker[], agreed: Agreed): void {
   for (const { name, bgp } of speakers) {
@@ -97,7 +121,7 @@ test('no route outlives its session but as a stale one that was agreed on, and n
   let seenStale = 0
   fc.assert(
     fc.property(
-      fc.array(event, { minLength: 5, maxLength: 20, size: 'max' }),
+      fc.array(event, { minLength: 5, maxLength: 30, size: 'max' }),
       fc.array(restart, { minLength: 6, maxLength: 6 }),
       (events, restarts) => {
         const world = new World()
@@ -115,11 +139,13 @@ test('no route outlives its session but as a stale one that was agreed on, and n
           }
         const agreed: Agreed = new Set()
         note(speakers, agreed)
+        const since: Since = new Map()
         world.configure(...speakers)
         for (const each of events) {
           perform(world, speakers, each)
           note(speakers, agreed)
           check(speakers, agreed)
+          age(speakers, since, world.now)
           seenStale += speakers.filter(({ bgp }) => bgp.peers().some(({ stale }) => stale.length > 0)).length
         }
         world.run(2_000_000)

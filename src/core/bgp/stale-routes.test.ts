@@ -7,11 +7,12 @@ import type { GracefulRestartConfig, PeerConfig } from './config.ts'
 import type { PolicyMatch, PrefixEntry, RoutePolicy } from './policy/policy.ts'
 import type { Negotiated, NegotiatedRestart } from './session/io.ts'
 import {
-  arrivalMs,
   expired,
   keptAfterLoss,
   notKeptOn,
+  type StaleFamily,
   staleDeadline,
+  staleMsDefault,
   type StaleRoutes,
 } from './stale-routes.ts'
 
@@ -118,8 +119,77 @@ test('RFC 4724 §4.2: a neighbour that never sends End-of-RIB has its stale rout
   world.run(60_000)
   assert.equal(b.bgp.peers()[0]!.state, 'established')
   assert.deepEqual(routes(b), both)
-  world.run(arrivalMs)
+  world.run(staleMsDefault)
   assert.deepEqual(routes(b), [])
+})
+
+for (const { name, version, notification } of [
+  { name: 'go without the N bit (IPv4)', version: 4, notification: false },
+  { name: 'stay with the N bit (IPv4)', version: 4, notification: true },
+  { name: 'stay with the N bit (IPv6)', version: 6, notification: true },
+] as const)
+  test(`RFC 8538 §4.1: when the session is lost again, routes that are stale from an earlier restart ${name}`, () => {
+    const gracefulRestart = { ...graceful, notification }
+    const { world, a, b, c } = line({ a: { gracefulRestart }, b: { gracefulRestart }, version })
+    for (let restarts = 0; restarts < 2; restarts++) {
+      world.kill(a)
+      world.run(20_000)
+      a.config.routes = [route('203.0.113.0/24', ['b'])]
+      a.config.routesComplete = false
+      comeBack(world, a, true)
+      world.run(60_000)
+      assert.equal(b.bgp.peers()[0]!.state, 'established')
+    }
+    const left = notification ? both : ['203.0.113.0/24']
+    assert.deepEqual([routes(b), routes(c)], [left, left])
+    world.kill(a)
+    assert.deepEqual([routes(b), routes(c)], [left, left])
+    comeBack(world, a, true)
+    a.config.routesComplete = true
+    world.configure(a)
+    world.run(60_000)
+    assert.deepEqual([routes(b), routes(c)], [['203.0.113.0/24'], ['203.0.113.0/24']], 'until End-of-RIB')
+  })
+
+test('RFC 8538 §4.1: the stale timer runs on over consecutive restarts, so that stale routes end', () => {
+  const gracefulRestart = { ...graceful, restartSeconds: 30, notification: true, stalePathSeconds: 200 }
+  const { world, a, b } = line({ a: { gracefulRestart }, b: { gracefulRestart } })
+  a.config.routesComplete = false
+  let killed = 0
+  for (; routes(b).length > 0; killed++) {
+    world.kill(a)
+    a.config.routes = []
+    world.run(5_000)
+    assert.ok(killed < 6, 'they are not kept for ever')
+    comeBack(world, a, true)
+    world.run(35_000)
+    assert.equal(b.bgp.peers()[0]!.state, 'established')
+  }
+  assert.ok(killed > 3, 'they are kept for several restarts')
+})
+
+test('RFC 8538 §4.1: who does not come back within the configured stale time is forgotten, for all its restart time', () => {
+  const { world, a, b } = line({
+    b: { gracefulRestart: { ...graceful, helperOnly: true, stalePathSeconds: 50 } },
+  })
+  world.kill(a)
+  world.run(49_000)
+  assert.deepEqual(routes(b), both)
+  assert.equal(b.bgp.peers()[0]!.stale.length, 2)
+  world.run(2_000)
+  assert.deepEqual(routes(b), [])
+})
+
+test('a change of the stale time leaves the session alone', () => {
+  const { world, b } = line()
+  b.config.peers[0]!.gracefulRestart = { ...graceful, helperOnly: true, stalePathSeconds: 50 }
+  world.configure(b)
+  world.run(1_000)
+  assert.equal(b.bgp.peers()[0]!.flaps, 0)
+  b.config.peers[0]!.gracefulRestart = { ...graceful, helperOnly: true, longLivedSeconds: 50 }
+  world.configure(b)
+  world.run(1_000)
+  assert.equal(b.bgp.peers()[0]!.flaps, 1, 'the OPEN has another capability')
 })
 
 test('RFC 4724 §4.2: routes that are stale from an earlier restart go when the session is lost again', () => {
@@ -277,6 +347,55 @@ test('RFC 9494 §4.2: after the restart time routes live on with LLGR_STALE, for
   assert.deepEqual(routes(b), [])
 })
 
+test('RFC 9494 §4.2: consecutive restarts keep long-lived stale routes, and their time runs on', () => {
+  const gracefulRestart = { ...longLived, longLivedSeconds: 300 }
+  const { world, a, b } = line({ a: { gracefulRestart }, b: { gracefulRestart } })
+  const isLast = () =>
+    b.bgp.routes('locRib').map(({ attributes }) => attributes.communities?.includes(0xffff_0006) === true)
+  world.kill(a)
+  world.run(30_000)
+  assert.deepEqual([routes(b), isLast()], [both, [true, true]])
+  a.config.routes = [route('203.0.113.0/24', ['b'])]
+  a.config.routesComplete = false
+  comeBack(world, a, true)
+  world.run(30_000)
+  assert.deepEqual([routes(b), isLast()], [both, [false, true]], 'what came again is as good as any')
+  world.kill(a)
+  world.run(100)
+  assert.deepEqual([routes(b), isLast()], [both, [true, true]])
+  assert.deepEqual(
+    b.bgp.peers()[0]!.stale.map(({ phase }) => phase),
+    ['longLived', 'longLived'],
+  )
+  world.run(250_000)
+  assert.deepEqual(routes(b), both)
+  world.run(20_000)
+  assert.deepEqual(routes(b), [], '320 seconds after the first loss')
+})
+
+test('RFC 9494 §4.2: once the long-lived stale time is over before End-of-RIB, nothing is kept at the next loss', () => {
+  const gracefulRestart = { ...longLived, longLivedSeconds: 60 }
+  const { world, a, b } = line({ a: { gracefulRestart }, b: { gracefulRestart } })
+  world.kill(a)
+  world.run(30_000)
+  a.config.routes = [route('203.0.113.0/24', ['b'])]
+  a.config.routesComplete = false
+  comeBack(world, a, true)
+  world.run(60_000)
+  assert.deepEqual(routes(b), ['203.0.113.0/24'])
+  assert.deepEqual(b.bgp.peers()[0]!.stale, [])
+  world.kill(a)
+  world.run(100)
+  assert.deepEqual(routes(b), [])
+  comeBack(world, a, true)
+  a.config.routesComplete = true
+  world.configure(a)
+  world.run(60_000)
+  world.kill(a)
+  world.run(100)
+  assert.deepEqual(routes(b), ['203.0.113.0/24'], 'End-of-RIB ends that')
+})
+
 test('RFC 9494 §4.2: routes with NO_LLGR go when the restart time is over', () => {
   const { world, a, b } = line({ a: { gracefulRestart: longLived }, b: { gracefulRestart: longLived } })
   a.config.routes = [
@@ -306,6 +425,12 @@ function negotiated(gracefulRestart?: Partial<NegotiatedRestart>): Negotiated {
   return (gracefulRestart === undefined ? {} : { gracefulRestart: restart }) as Negotiated
 }
 
+function staleFor(phase: 'waiting' | 'longLived', until: number): StaleFamily {
+  const family: StaleFamily = { phase, until, staleUntil: until, longLivedMs: 0 }
+  if (phase === 'longLived') family.longLivedUntil = until
+  return family
+}
+
 function phases(stale: StaleRoutes): string[] {
   return [...stale].map(([family, { phase, until }]) => `${family} ${phase} ${until}`)
 }
@@ -318,7 +443,7 @@ test('RFC 4724 §4.2, RFC 9494 §4.2: how long a neighbour’s families are kept
     ],
     longLived: [{ family: v6, forwarding: true, staleSeconds: 500 }],
   })
-  const stale = keptAfterLoss(session, { ...graceful, longLivedSeconds: 300 }, 1000)
+  const { stale } = keptAfterLoss(new Map(), session, { ...graceful, longLivedSeconds: 300 }, 1000)
   assert.deepEqual(phases(stale), [`${v4} waiting 61000`, `${v6} waiting 61000`])
   assert.equal(staleDeadline(stale), 61_000)
   assert.deepEqual(expired(stale, 60_999), { forgotten: [], longLived: [] })
@@ -338,10 +463,9 @@ test('RFC 9494 §4.2: a restart time of 0 keeps only what lives on for long', ()
     ],
     longLived: [{ family: v6, forwarding: true, staleSeconds: 500 }],
   })
-  assert.deepEqual(phases(keptAfterLoss(session, { ...graceful, longLivedSeconds: 300 }, 0)), [
-    `${v6} waiting 0`,
-  ])
-  assert.deepEqual(phases(keptAfterLoss(session, graceful, 0)), [], 'not without being configured here')
+  const kept = (config: GracefulRestartConfig) => phases(keptAfterLoss(new Map(), session, config, 0).stale)
+  assert.deepEqual(kept({ ...graceful, longLivedSeconds: 300 }), [`${v6} waiting 0`])
+  assert.deepEqual(kept(graceful), [], 'not without being configured here')
 })
 
 test('RFC 9494 §4.2: a family that only the long-lived capability lists lives on for long at once', () => {
@@ -349,15 +473,15 @@ test('RFC 9494 §4.2: a family that only the long-lived capability lists lives o
     families: [{ family: v4, forwarding: true }],
     longLived: [{ family: v6, forwarding: true, staleSeconds: 500 }],
   })
-  const stale = keptAfterLoss(session, { ...graceful, longLivedSeconds: 300 }, 1000)
+  const { stale } = keptAfterLoss(new Map(), session, { ...graceful, longLivedSeconds: 300 }, 1000)
   assert.deepEqual(phases(stale), [`${v4} waiting 61000`, `${v6} waiting 1000`])
   assert.deepEqual(expired(stale, 1000), { forgotten: [], longLived: [v6] })
 })
 
 test('RFC 9494 §4.2: the long-lived stale time runs on when the session is back, until End-of-RIB', () => {
   const session = negotiated({ longLived: [{ family: v6, forwarding: true, staleSeconds: 500 }] })
-  const stale: StaleRoutes = new Map([[v6, { phase: 'longLived', until: 5000, longLivedMs: 0 }]])
-  assert.deepEqual(notKeptOn(stale, session, 1000), [])
+  const stale: StaleRoutes = new Map([[v6, staleFor('longLived', 5000)]])
+  assert.deepEqual(notKeptOn(stale, session, graceful, 1000), [])
   assert.deepEqual(phases(stale), [`${v6} arriving 5000`])
   assert.deepEqual(expired(stale, 5000), { forgotten: [v6], longLived: [] })
 })
@@ -406,9 +530,9 @@ const back: {
 
 for (const { name, phase, restart, kept } of back) {
   test(`RFC 4724 §4.2: a new OPEN with ${name} ${kept ? 'keeps' : 'ends'} what is ${phase}`, () => {
-    const stale: StaleRoutes = new Map([[v6, { phase, until: 5_000_000, longLivedMs: 0 }]])
-    assert.deepEqual(notKeptOn(stale, negotiated(restart), 1000), kept ? [] : [v6])
-    assert.deepEqual(phases(stale), kept ? [`${v6} arriving ${1000 + arrivalMs}`] : [])
+    const stale: StaleRoutes = new Map([[v6, staleFor(phase, 361_000)]])
+    assert.deepEqual(notKeptOn(stale, negotiated(restart), graceful, 1000), kept ? [] : [v6])
+    assert.deepEqual(phases(stale), kept ? [`${v6} arriving ${1000 + staleMsDefault}`] : [])
   })
 }
 

@@ -174,6 +174,7 @@ function gracefulRestartOf(given: NonNullable<PeerSettings['gracefulRestart']>):
     helperOnly: given.helperOnly ?? false,
     notification: given.notification ?? true,
     ...defined('longLivedSeconds', given.longLivedSeconds),
+    ...defined('stalePathSeconds', given.stalePathSeconds),
     deferralSeconds: given.deferralSeconds ?? 60,
   }
 }

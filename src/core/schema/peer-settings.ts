@@ -241,6 +241,14 @@ export const peerSettings = {
         .max(16777215)
         .optional()
         .describe('Then keep them so much longer, as the last choice (RFC 9494)'),
+      stalePathSeconds: z
+        .int()
+        .min(1)
+        .max(4095)
+        .optional()
+        .describe(
+          'Longest time to keep routes of the neighbour over its restarts, from when it is lost until it has sent them again (RFC 8538); absent: 360',
+        ),
       deferralSeconds: z
         .int()
         .min(1)

@@ -29,6 +29,17 @@ ${
   ipv6 { import all; export all; };
 }`
 }
+${
+  n.features.awaits === undefined
+    ? ''
+    : `protocol bgp nobody {
+  local ${n.address} as ${n.asn};
+  neighbor ${n.features.awaits} as ${n.heraldAsn};
+  graceful restart on;
+  ipv4 { import all; export none; };
+  ipv6 { import all; export none; };
+}`
+}
 protocol bgp herald {
   local ${n.address} as ${n.asn};
   neighbor ${n.heraldAddress} as ${n.heraldAsn};

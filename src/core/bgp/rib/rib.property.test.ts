@@ -136,7 +136,7 @@ type BlockAttributes = Omit<PathAttributes, 'nextHop'>
 type Event =
   | { kind: 'announce'; peer: number; prefixes: number[]; pathId: number; attributes: BlockAttributes }
   | { kind: 'withdraw'; peer: number; prefixes: number[]; pathId: number }
-  | { kind: 'down'; peer: number; kept: Family[] }
+  | { kind: 'down'; peer: number; kept: Family[]; older: Family[] }
   | { kind: 'refresh' | 'markStale'; peer: number }
   | { kind: 'sweep' | 'longLived'; peer: number }
   | { kind: 'congested'; peer: number; congested: boolean }
@@ -189,7 +189,12 @@ const event: fc.Arbitrary<Event> = fc.oneof(
   },
   {
     weight: 1,
-    arbitrary: fc.record({ kind: fc.constant('down'), peer, kept: fc.subarray([...families]) }),
+    arbitrary: fc.record({
+      kind: fc.constant('down'),
+      peer,
+      kept: fc.subarray([...families]),
+      older: fc.subarray([...families]),
+    }),
   },
   {
     weight: 2,
@@ -264,6 +269,7 @@ function run(events: Event[], sliceSize: number): void {
   const rib = new Rib({ seed: 1, sliceSize })
   const model: ReferenceRib = { neighbours: new Map(), own: new Map() }
   const told = new Map<number, Told>()
+  const longLived = new Map<number, Set<Family>>()
   let deferred = false
   const sink: RibSink = {
     send(slot, bytes, messages) {
@@ -364,13 +370,22 @@ function run(events: Event[], sliceSize: number): void {
         ({ stale, attributes: { communities } }) => !stale || communities?.includes(0xffff0007) !== true,
       )
       for (const path of neighbour.sent) if (path.stale) path.longLived = true
+      longLived.set(slot, new Set(families))
     } else if (neighbour.session === undefined) continue
     else if (each.kind === 'down') {
       delete neighbour.session
-      neighbour.sent = neighbour.sent.filter(
-        ({ prefix, stale }) => !stale && each.kept.includes(familyOfPrefix(prefix)),
-      )
-      for (const path of neighbour.sent) path.stale = true
+      const older = each.kept.filter((family) => each.older.includes(family))
+      const marked = new Set(older.filter((family) => longLived.get(slot)?.has(family)))
+      longLived.set(slot, marked)
+      neighbour.sent = neighbour.sent.filter(({ prefix, stale, attributes: { communities } }) => {
+        const family = familyOfPrefix(prefix)
+        if (marked.has(family) && communities?.includes(0xffff0007) === true) return false
+        return older.includes(family) || (!stale && each.kept.includes(family))
+      })
+      for (const path of neighbour.sent) {
+        path.stale = true
+        path.longLived = marked.has(familyOfPrefix(path.prefix))
+      }
       Object.assign(state, {
         session: undefined,
         table: new Map(),
@@ -378,10 +393,11 @@ function run(events: Event[], sliceSize: number): void {
         borders: [],
         congested: false,
       })
-      rib.sessionDown(slot, each.kept)
+      rib.sessionDown(slot, each.kept, each.older)
     } else if (each.kind === 'markStale') {
       neighbour.sent = neighbour.sent.filter(({ stale }) => !stale)
       for (const path of neighbour.sent) path.stale = true
+      longLived.delete(slot)
       for (const family of families) rib.markStale(slot, family)
     } else if (each.kind === 'refresh') {
       for (const family of families) rib.refresh(slot, family)

@@ -214,9 +214,10 @@ export class Rib {
 
   /**
    * The session ended. Its routes are forgotten (RFC 4271 §8.2.2), but for those of the families in `kept`: they stay in use
-   * as stale ones (RFC 4724 §4.2) until they come again or `sweepStale` ends it. What was stale before is forgotten too.
+   * as stale ones (RFC 4724 §4.2) until they come again or `sweepStale` ends it. What was stale before is forgotten too, unless the
+   * family is in `older` as well (RFC 8538 §4.1); where that was long-lived stale, the others are at once (RFC 9494 §4.2).
    */
-  sessionDown(slot: number, kept: readonly Family[] = []): void {
+  sessionDown(slot: number, kept: readonly Family[] = [], older: readonly Family[] = []): void {
     const neighbour = this.#neighbour(slot)
     const { session } = neighbour
     if (session !== undefined) this.store.removeOwner(session.from.address, slot)
@@ -226,7 +227,10 @@ export class Rib {
       this.tables[family].peers[slot]!.advertised = 0
       const keeps = kept.includes(family)
       const peer = this.tables[family].peers[slot]!
-      if (keeps || peer.stale < peer.received) this.markStale(slot, family)
+      if (keeps && older.includes(family)) {
+        this.#sweeps.joinStale(slot, family)
+        if (neighbour.longLived.has(family)) this.toLongLived(slot, family)
+      } else if (keeps || peer.stale < peer.received) this.markStale(slot, family)
       if (!keeps) this.sweepStale(slot, family)
     }
   }

@@ -80,6 +80,34 @@ export class Sweeps {
     assert(!this.hasStale(slot, family), 'no stale path is left')
   }
 
+  /** All paths are stale, beside those that were before. At once, as {@link finishStale}; cheap per path, as none changes. */
+  joinStale(slot: number, family: Family): void {
+    const isGoing = (each: Sweep) => each.slot === slot && each.family === family && each.kind === 'stale'
+    if (this.#waiting.some(isGoing)) this.finishStale(slot, family)
+    this.drop(isGoing)
+    const { peers, prefixes, chains } = this.#tables[family]
+    const peer = peers[slot]!
+    const older = peer.epoch ^ cellBits.epoch
+    const isOlder = (cell: number) => cell !== 0 && (cell & cellBits.epoch) === older
+    peer.epoch = older
+    let left = peer.stale
+    peer.stale = peer.received
+    for (let prefix = 0; left > 0 && prefix < prefixes.top; prefix++) {
+      if (peer.chained === 0) prefix = Math.min(peer.in.present(prefix), prefixes.top - 1)
+      const cell = peer.in.get(prefix)
+      if (isOlder(cell)) {
+        peer.in.set(prefix, cell ^ cellBits.epoch)
+        left--
+      }
+      for (let node = peer.chained === 0 ? -1 : chains.first(prefix); node >= 0; node = chains.next(node)) {
+        if (chains.slot.get(node) !== slot || !isOlder(chains.cell.get(node))) continue
+        chains.cell.set(node, chains.cell.get(node) ^ cellBits.epoch)
+        left--
+      }
+    }
+    assert(left === 0, 'every stale path is found')
+  }
+
   #step(sweep: Sweep & { cursor: number }, budget: number): number {
     const { slot, family, kind } = sweep
     const table = this.#tables[family]

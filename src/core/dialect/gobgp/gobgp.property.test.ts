@@ -142,6 +142,7 @@ const neighbor = fc.record(
       config: fc.record({
         enabled: fc.boolean(),
         'restart-time': fc.nat(4095),
+        'stale-routes-time': fc.nat(4095),
         'deferral-time': fc.nat(4095),
         'long-lived-enabled': fc.boolean(),
       }),

@@ -207,9 +207,18 @@ const neighbors: { name: string; value: object; expected: Partial<BGPPeerSpec> }
   },
   {
     name: 'restarts gracefully within its hold time',
-    value: { 'graceful-restart': { config: { enabled: true } }, timers: { config: { 'hold-time': 30 } } },
+    value: {
+      'graceful-restart': { config: { enabled: true, 'stale-routes-time': 200.0 } },
+      timers: { config: { 'hold-time': 30 } },
+    },
     expected: {
-      gracefulRestart: { enabled: true, restartSeconds: 30, notification: false, deferralSeconds: 360 },
+      gracefulRestart: {
+        enabled: true,
+        restartSeconds: 30,
+        notification: false,
+        stalePathSeconds: 200,
+        deferralSeconds: 360,
+      },
     },
   },
   {

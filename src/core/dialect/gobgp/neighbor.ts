@@ -335,6 +335,7 @@ function restart(neighbor: GobgpNeighbor, families: readonly Family[], report: R
       'give all families the same long-lived-graceful-restart',
     )
   }
+  const stalePath = given['stale-routes-time'] ?? 0
   return {
     gracefulRestart: {
       enabled: true,
@@ -343,6 +344,7 @@ function restart(neighbor: GobgpNeighbor, families: readonly Family[], report: R
       notification: given['notification-enabled'] === true,
       ...(given['helper-only'] === true && { helperOnly: true }),
       ...(longest > 0 && { longLivedSeconds: longest }),
+      ...(stalePath > 0 && { stalePathSeconds: stalePath }),
       deferralSeconds: given['deferral-time'] || 360,
     },
   }

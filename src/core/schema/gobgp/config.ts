@@ -38,7 +38,7 @@ const applyPolicy = part({
 const gracefulRestart = part({
   enabled: booleanField.optional(),
   'restart-time': numberField(0, 4095).optional(),
-  'stale-routes-time': withoutEffect("stale routes are kept for the neighbour's restart time"),
+  'stale-routes-time': numberField(0, 4095).optional(),
   'helper-only': booleanField.optional(),
   'deferral-time': numberField(0, 4095).optional(),
   'notification-enabled': booleanField.optional(),
