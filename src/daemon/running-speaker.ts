@@ -10,6 +10,7 @@ import type { Snapshot } from '#core/schema/snapshot.ts'
 import type { Speaker } from '#core/speaker/speaker.ts'
 import { systemClock } from '#host/clock.ts'
 import { systemFiles } from '#host/files.ts'
+import { returnMemory } from '#host/memory.ts'
 import { linuxDiscovery } from '#host/neighbour-discovery.ts'
 import { linuxTcp } from '#host/tcp-linux.ts'
 import { Beside } from './beside.ts'
@@ -88,6 +89,7 @@ export async function startSpeaker(
     input: (input) => loop.input(input),
     changed: () => changes.announce(),
   })
+  const memory = options.tcp === undefined ? returnMemory() : undefined
   return {
     speaker: loop.speaker,
     view: speakerView(loop, beside, { version, role, node }, changes),
@@ -98,6 +100,7 @@ export async function startSpeaker(
     async stop() {
       await loop.stop()
       await beside.stop()
+      memory?.stop()
     },
   }
 }

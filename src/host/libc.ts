@@ -30,6 +30,8 @@ export interface Libc {
   unshare(flags: number): void
   /** Moves the calling thread into the namespace that `fd` names. */
   setns(fd: number, kind: number): void
+  /** Gives pages that hold nothing but freed memory back to the system, from another thread. Nothing where the library has no such call. */
+  trim(): Promise<void>
 }
 
 /** A call that the kernel refused. */
@@ -139,6 +141,7 @@ function load(): Libc {
   const nametoindex = bound('unsigned int if_nametoindex(const char *name)')
   const unshare = bound('int unshare(int flags)')
   const setns = bound('int setns(int fd, int kind)')
+  const trim = trimOf(library)
 
   return {
     socket,
@@ -171,5 +174,17 @@ function load(): Libc {
     ifNameToIndex: (name) => nametoindex(name),
     unshare: (flags) => void unshare(flags),
     setns: (fd, kind) => void setns(fd, kind),
+    trim,
   }
+}
+
+/** glibc alone keeps freed pages, and alone has a call to return them. */
+function trimOf(library: ReturnType<typeof Koffi.load>): () => Promise<void> {
+  let call: ReturnType<typeof library.func>
+  try {
+    call = library.func('int malloc_trim(size_t pad)')
+  } catch {
+    return () => Promise.resolve()
+  }
+  return () => new Promise((resolve) => call.async(0, () => resolve()))
 }

@@ -15,12 +15,12 @@ const segmentMask = segmentSize - 1
 /** Unsigned cells of 32 bits; one that was never set is 0. */
 export class Column {
   /** Where the cells lie: cell of `id` at `((id & (segmentSize − 1)) << shift) + offset`. */
-  readonly #segments: (Uint32Array | undefined)[]
+  readonly #segments: (Uint32Array<ArrayBuffer> | undefined)[]
   readonly #shift: number
   readonly #offset: number
 
   /** `segments`, `shift`, `offset`: for columns that lie side by side, see {@link columnsTogether}. */
-  constructor(segments: (Uint32Array | undefined)[] = [], shift = 0, offset = 0) {
+  constructor(segments: (Uint32Array<ArrayBuffer> | undefined)[] = [], shift = 0, offset = 0) {
     this.#segments = segments
     this.#shift = shift
     this.#offset = offset
@@ -40,7 +40,10 @@ export class Column {
 
   /** Of a segment whose cells are all 0, also those beside it: gives its memory back. */
   drop(segment: number): void {
-    if (segment < this.#segments.length) this.#segments[segment] = undefined
+    const array = this.#segments[segment]
+    if (array === undefined) return
+    release(array)
+    this.#segments[segment] = undefined
   }
 
   /** The first id from `from` on whose segment is there; Infinity if there is none. */
@@ -54,10 +57,11 @@ export class Column {
 
   /** Every cell is 0 again, and the memory given back. */
   clear(): void {
+    for (const segment of this.#segments) if (segment !== undefined) release(segment)
     this.#segments.length = 0
   }
 
-  #appear(index: number): Uint32Array {
+  #appear(index: number): Uint32Array<ArrayBuffer> {
     while (this.#segments.length <= index) this.#segments.push(undefined)
     return (this.#segments[index] = new Uint32Array(segmentSize << this.#shift))
   }
@@ -67,7 +71,7 @@ export class Column {
 export function columnsTogether(count: 2): [Column, Column]
 export function columnsTogether(count: 4): [Column, Column, Column, Column]
 export function columnsTogether(count: number): Column[] {
-  const segments: (Uint32Array | undefined)[] = []
+  const segments: (Uint32Array<ArrayBuffer> | undefined)[] = []
   return Array.from({ length: count }, (_, offset) => new Column(segments, Math.log2(count), offset))
 }
 
@@ -118,6 +122,14 @@ export class BitColumn {
 }
 
 type TypedArray = Uint8Array | Uint16Array | Uint32Array | Int32Array
+
+/**
+ * Gives the memory of an array that nobody looks at any more back at once. Else a table that left would stay until the next
+ * collection of garbage, which a process that has nothing to do may never see.
+ */
+export function release(array: TypedArray & { buffer: ArrayBuffer }): void {
+  array.buffer.transfer(0)
+}
 
 /** A copy of at least `length` elements, a power of two; the new ones are 0. */
 export function grown<T extends TypedArray>(array: T, length: number): T {

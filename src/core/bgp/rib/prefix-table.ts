@@ -15,7 +15,7 @@
 import { assert } from '#core/lib/assert.ts'
 import { addressFromBytes, type IpVersion } from '#core/net/address.ts'
 import type { Prefix } from '#core/net/prefix.ts'
-import { segmentBits, segmentSize } from './column.ts'
+import { release, segmentBits, segmentSize } from './column.ts'
 
 const FREE = 255
 const partBits = 6
@@ -28,8 +28,8 @@ const segmentMask = segmentSize - 1
 
 /** Ids of one segment. */
 interface Segment {
-  words: Int32Array
-  lengths: Uint8Array
+  words: Int32Array<ArrayBuffer>
+  lengths: Uint8Array<ArrayBuffer>
   /** Ids of it that are in use. */
   used: number
   /** The next offset that has never been given out. */
@@ -42,8 +42,8 @@ export class PrefixTable {
   readonly version: IpVersion
   readonly #width: 1 | 4
   readonly #seed: number
-  readonly #parts: Int32Array[] = []
-  readonly #hashes: Int32Array[] = []
+  readonly #parts: Int32Array<ArrayBuffer>[] = []
+  readonly #hashes: Int32Array<ArrayBuffer>[] = []
   readonly #sizes = new Int32Array(partsCount)
   readonly #segments: (Segment | undefined)[] = []
   /** Segments that may have room, the last one first. */
@@ -263,6 +263,8 @@ export class PrefixTable {
     if (segment.used-- === segmentSize) this.#roomy.push(index)
     if (segment.used > 0 || this.#isLastRoom(index)) return
     this.#roomy.splice(this.#roomy.indexOf(index), 1)
+    release(segment.words)
+    release(segment.lengths)
     this.#segments[index] = undefined
     while (this.#segments.length > 0 && this.#segments.at(-1) === undefined) this.#segments.pop()
     this.#segmentEmptied(index)
@@ -292,6 +294,8 @@ export class PrefixTable {
     }
     this.#parts[part] = slots
     this.#hashes[part] = hashes
+    release(old)
+    release(oldHashes)
   }
 
   /** Reads a prefix of valid length into the key and clears its host bits. */
