@@ -20,6 +20,7 @@ const resultSchema = z.looseObject({
   ok: z.boolean(),
   error: z.string().optional(),
   wall_s: z.number().optional(),
+  connect_s: z.number().optional(),
   cpu_settled_s: z.number().optional(),
   peak_kb: z.number().optional(),
   end_rss_kb: z.number().optional(),

@@ -1,5 +1,6 @@
 /** The tables of docs/performance.md out of what was measured: medians, and ratios to the other routers of the same run. */
 import type { Cell, Result } from './bgp.ts'
+import type { Scenario } from './scenarios.ts'
 
 export function tables(cells: readonly Cell[]): string[] {
   const lines: string[] = []
@@ -12,11 +13,12 @@ export function tables(cells: readonly Cell[]): string[] {
 
 interface Column {
   title: string
-  value: (result: Result) => number | undefined
+  value: (result: Result, scenario: Scenario) => number | undefined
   digits: number
 }
 
 const columns: readonly Column[] = [
+  { title: 'all up after s', value: (r, { senders }) => (senders < 50 ? undefined : r.connect_s), digits: 2 },
   { title: 'wall s', value: (r) => positive(r.wall_s), digits: 2 },
   { title: 'CPU s', value: (r) => positive(r.cpu_settled_s), digits: 2 },
   { title: 'peak RSS MB', value: (r) => scaled(r.peak_kb, 1024), digits: 0 },
@@ -63,10 +65,10 @@ function show(cell: Cell, ours: Cell | undefined, { value, digits }: Column): st
   return ratio === undefined || own === 0 ? text : `${text} (×${(ratio / own).toFixed(2)})`
 }
 
-function median({ results }: Cell, value: Column['value']): number | undefined {
+function median({ results, scenario }: Cell, value: Column['value']): number | undefined {
   const values = results
     .filter(({ ok }) => ok)
-    .map(value)
+    .map((result) => value(result, scenario))
     .filter((each) => each !== undefined)
     .toSorted((a, b) => a - b)
   const middle = Math.floor(values.length / 2)
