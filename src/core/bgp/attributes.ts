@@ -47,6 +47,8 @@ export interface PathAttributes {
   clusterList?: Address[]
   /** RFC 7311: accumulated metric, 64 bits. */
   aigp?: bigint
+  /** RFC 7311 §3: the TLVs beside that, whole, in lower-case hexadecimal; they mean nothing here. Only where there is `aigp`. */
+  aigpOthers?: string
   /** RFC 9234 §5: AS number of ONLY_TO_CUSTOMER. */
   otc?: number
   /** Cisco's weight, given by import policy: never on the wire. Absent: 0. */

@@ -268,6 +268,14 @@ for (const family of families) {
     assert.equal(sent(target('internal', { aigp: true }), from('external'), with10).aigp, 10n)
   })
 
+  named('RFC 7311 §3: other TLVs of AIGP go along unchanged', () => {
+    const others = { ...learned, aigp: 10n, aigpOthers: '070004ab' }
+    assert.equal(sent(target('external', { aigp: true }), from('external'), others).aigpOthers, '070004ab')
+    assert.equal(sent(target('external'), from('external'), others).aigpOthers, undefined)
+    const most = { ...others, aigp: 0xffff_ffff_ffff_fffen }
+    assert.equal(sent(target('external', { aigp: true }), from('external'), most).aigpOthers, undefined)
+  })
+
   named('RFC 7311 §3.2: AIGP that would reach its maximum is not sent, since nobody takes it', () => {
     const most = { ...learned, aigp: 0xffff_ffff_ffff_fffen }
     assert.equal(sent(target('external', { aigp: true }), from('external'), most).aigp, undefined)

@@ -127,6 +127,7 @@ function finished(
     med,
     localPref,
     aigp,
+    aigpOthers,
     originatorId,
     clusterList,
     unknown,
@@ -151,7 +152,11 @@ function finished(
   // RFC 7311 §3.4.3: whoever puts itself in as next hop adds its distance, which is at least 1.
   const metric = aigp !== undefined && self ? aigp + 1n : aigp
   // RFC 7311 §3.2: what has reached its maximum is malformed, and nobody takes it.
-  if (metric !== undefined && metric < aigpMax && target.aigp === true) sent.aigp = metric
+  if (metric !== undefined && metric < aigpMax && target.aigp === true) {
+    sent.aigp = metric
+    // RFC 7311 §3: the other TLVs are passed along unchanged.
+    if (aigpOthers !== undefined) sent.aigpOthers = aigpOthers
+  }
   // RFC 4271 §5: of unknown attributes the transitive ones go on, with the Partial bit set.
   const passed = unknown?.flatMap(passOn)
   if (passed !== undefined && passed.length > 0) sent.unknown = passed

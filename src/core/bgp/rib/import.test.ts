@@ -138,6 +138,7 @@ for (const family of families) {
   named('RFC 7311 §3.3: AIGP is taken only where it is on', () => {
     assert.equal(taken(external, { ...path, aigp: 5n }).aigp, undefined)
     assert.equal(taken(sourceOf('external', { aigp: true }), { ...path, aigp: 5n }).aigp, 5n)
+    assert.equal(taken(external, { ...path, aigp: 5n, aigpOthers: '070004ab' }).aigpOthers, undefined)
   })
 
   named('RFC 8326 §4.1: GRACEFUL_SHUTDOWN from outside lowers the preference to 0', () => {

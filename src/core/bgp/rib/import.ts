@@ -136,7 +136,10 @@ function takenIn(source: ImportSource, attributes: PathAttributes): PathAttribut
   if (Object.keys(changes).length === 0 && !localPref && !aigp && !weight) return attributes
   const taken = { ...attributes, ...changes }
   if (localPref) delete taken.localPref
-  if (aigp) delete taken.aigp
+  if (aigp) {
+    delete taken.aigp
+    delete taken.aigpOthers
+  }
   delete taken.weight
   return taken
 }

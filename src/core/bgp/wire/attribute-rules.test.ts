@@ -59,9 +59,9 @@ const cases: Case[] = [
     expect: 'treatAsWithdraw',
   },
   {
-    name: 'RFC 7311 §3: the first AIGP TLV of an AIGP attribute',
-    attributes: '80 1a 19 020003 01000b 0000000100000002 01000b ffffffffffffffff',
-    expect: { aigp: 0x1_0000_0002n },
+    name: 'RFC 7311 §3: the first AIGP TLV of an AIGP attribute, and other TLVs beside it',
+    attributes: '80 1a 1d 020003 01000b 0000000100000002 01000b ffffffffffffffff 070004ab',
+    expect: { aigp: 0x1_0000_0002n, aigpOthers: '02000301000bffffffffffffffff070004ab' },
   },
   {
     name: 'RFC 7311 §3: an AIGP TLV of length 7',

@@ -28,6 +28,9 @@ export interface RawAttribute {
   value: Uint8Array
 }
 
+/** Of an AIGP TLV, with its head (RFC 7311 §3). */
+const aigpOctets = 11
+
 const origins: readonly Origin[] = ['igp', 'egp', 'incomplete']
 
 /** The value of a canonical block, with the next hop that came with its NLRI. Unknown values are views of the block. */
@@ -55,7 +58,7 @@ export function encodeAttributes(attributes: BlockAttributes): Uint8Array {
     },
     { flags: wellKnown, type: attributeType.asPath, value: encodeAsPath(attributes.asPath, 4) },
   ]
-  const { med, localPref, aggregator, originatorId, clusterList, aigp, otc, weight } = attributes
+  const { med, localPref, aggregator, originatorId, clusterList, aigp, aigpOthers, otc, weight } = attributes
   const add = (flags: number, type: number, value: Uint8Array) => raw.push({ flags, type, value })
   if (weight !== undefined && weight > 0) add(optionalNonTransitive, attributeType.weight, u32Bytes(weight))
   if (med !== undefined) add(optionalNonTransitive, attributeType.med, u32Bytes(med))
@@ -72,9 +75,11 @@ export function encodeAttributes(attributes: BlockAttributes): Uint8Array {
   if (aigp !== undefined) {
     const value = new ByteWriter(11)
       .u8(1)
-      .u16(11)
+      .u16(aigpOctets)
       .u32(Number(aigp >> 32n))
-    add(optionalNonTransitive, attributeType.aigp, value.u32(Number(aigp & 0xffff_ffffn)).finish())
+      .u32(Number(aigp & 0xffff_ffffn))
+    if (aigpOthers !== undefined) value.raw(fromHex(aigpOthers))
+    add(optionalNonTransitive, attributeType.aigp, value.finish())
   }
   if (otc !== undefined) add(optionalTransitive, attributeType.otc, u32Bytes(otc))
   addCommunities(attributes, add)
@@ -115,10 +120,12 @@ export function canonicalValue(type: number, value: Uint8Array): Uint8Array {
   const octets = memberOctets[type]
   if (octets !== undefined) return sortedCommunities(value, octets)
   if (type !== attributeType.aigp) return value
-  // RFC 7311 §3: of several AIGP TLVs the first counts. Others have no meaning yet.
+  // RFC 7311 §3: of several AIGP TLVs the first counts, and stands before the other TLVs here.
   let at = 0
   while (value[at] !== 1) at += (value[at + 1]! << 8) | value[at + 2]!
-  return value.subarray(at, at + 11)
+  if (at === 0) return value
+  const [counts, after] = [value.subarray(at, at + aigpOctets), value.subarray(at + aigpOctets)]
+  return joined([counts, value.subarray(0, at), after])
 }
 
 /** Walks a well-formed block or attribute list. */
@@ -213,6 +220,7 @@ function decodeKnown(attributes: PathAttributes, { type, value }: RawAttribute):
     case attributeType.aigp:
       reader.take(3)
       attributes.aigp = (BigInt(reader.u32()) << 32n) | BigInt(reader.u32())
+      if (reader.remaining > 0) attributes.aigpOthers = hex(reader.take(reader.remaining))
       return true
     case attributeType.otc:
       attributes.otc = reader.u32()

@@ -104,6 +104,7 @@ export const blockAttributes: fc.Arbitrary<BlockAttributes> = fc
       ipv6ExtendedCommunities: hexList(20),
       // The maximum is discarded by who receives it (RFC 7311 §3.2).
       aigp: fc.bigInt({ min: 0n, max: 0xffff_ffff_ffff_fffen }),
+      aigpOthers: fc.constantFrom('020003', '070004ab01000b0000000000000001', '03012c'.padEnd(600, '0')),
       otc: u32,
       unknown: fc
         .uniqueArray(
@@ -121,7 +122,11 @@ export const blockAttributes: fc.Arbitrary<BlockAttributes> = fc
     },
     { requiredKeys: ['origin', 'asPath'], noNullPrototype: true },
   )
-  .map((attributes) => attributes as BlockAttributes)
+  .map((drawn) => {
+    const attributes = drawn as BlockAttributes
+    if (attributes.aigp === undefined) delete attributes.aigpOthers
+    return attributes
+  })
 
 const family = fc.constantFrom(...bothFamilies)
 
