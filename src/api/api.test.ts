@@ -140,8 +140,11 @@ const speaker: SpeakerView = {
     // Two pages, to be put together.
     return cursor === 0 ? { entries: [], next: 1 } : { entries: [entry] }
   },
-  withheld: (_instance, peer) =>
-    peer === 'bird' ? [{ prefix: prefix('2001:db8:9::/48'), reason: 'NO_EXPORT (RFC 1997)' }] : [],
+  withheld: (_instance, peer, of) =>
+    (peer === 'bird' ? ['2001:db8:9::/48', ...(of === 'all' ? ['192.0.2.0/24'] : [])] : []).map((text) => ({
+      prefix: prefix(text),
+      reason: 'NO_EXPORT (RFC 1997)',
+    })),
   command: (instance, peer, command) => void given.push({ instance, peer, command }),
   rpkiCaches: () => [],
   stations: () => [],
@@ -377,7 +380,7 @@ for (const { name, request, status: expected, given: wanted } of commands) {
   })
 }
 
-test('what is not announced is told with its reason, of one peer also by which rule', async () => {
+test('what is not announced is told with its reason, of one peer learned routes too', async () => {
   await withSocketDir(async (dir) => {
     const api = await serveApi(speakerBackend(speaker), join(dir, 's.sock'))
     const cluster = await serveApi(
@@ -392,12 +395,19 @@ test('what is not announced is told with its reason, of one peer also by which r
     )
     try {
       for (const { query, expected } of [
-        { query: '', expected: [[undefined, 'fd00:11::9/128', 'NoReadyEndpoints']] },
+        {
+          query: '',
+          expected: [
+            [undefined, 'fd00:11::9/128', 'NoReadyEndpoints'],
+            ['172.22.0.5', '2001:db8:9::/48', 'NotExported'],
+          ],
+        },
         {
           query: '?peer=172.22.0.5',
           expected: [
             [undefined, 'fd00:11::9/128', 'NoReadyEndpoints'],
             ['172.22.0.5', '2001:db8:9::/48', 'NotExported'],
+            ['172.22.0.5', '192.0.2.0/24', 'NotExported'],
           ],
         },
         {

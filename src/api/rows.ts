@@ -68,6 +68,7 @@ export function peerRow(
         : { until: heldUntil === Infinity ? undefined : rfc3339(heldUntil) },
     role: status.role,
     stale: status.stale.map((one) => ({ ...one, until: rfc3339(one.until) })),
+    awaited: status.awaited && { ...status.awaited, until: rfc3339(status.awaited.until) },
     negotiated,
     configured: config === undefined ? undefined : configuredOf(config),
     reasons,

@@ -41,8 +41,8 @@ export interface SpeakerView {
     cursor: number,
     limit: number,
   ): RoutePage
-  /** Best paths that a peer of an instance is meant to get and does not, with the rule. */
-  withheld(instance: string, peer: string): { prefix: Prefix; reason: string }[]
+  /** Own routes, or all best paths, that a peer of an instance is meant to get and does not, with the rule. */
+  withheld(instance: string, peer: string, of: 'all' | 'own'): { prefix: Prefix; reason: string }[]
   /** For a peer of an instance, by its name. */
   command(instance: string, peer: string, command: PeerCommand): void
   /** RPKI caches of one instance. */
@@ -109,7 +109,7 @@ function rpkiRows(view: SpeakerView): RpkiRow[] {
   )
 }
 
-/** What the plan withholds; of one peer, also what the rules of BGP and its export policy do. */
+/** What the plan, the rules of BGP and export policies withhold of own routes; of one peer, of learned ones too. */
 function withheldRows(view: SpeakerView, { node, peer, prefix }: WithheldQuery): WithheldRow[] {
   if ((node ?? view.node) !== view.node) return []
   return (view.plan()?.instances ?? []).flatMap(({ config: { name: instance }, withheld }) => {
@@ -123,8 +123,8 @@ function withheldRows(view: SpeakerView, { node, peer, prefix }: WithheldQuery):
       reasons: one.reasons,
     }))
     const asked = statuses.filter((status) => isCalled(status, peer))
-    const ruled = asked.flatMap((status) =>
-      view.withheld(instance, status.peer).map((one): WithheldRow => ({
+    const ruled = (peer === undefined ? statuses : asked).flatMap((status) =>
+      view.withheld(instance, status.peer, peer === undefined ? 'own' : 'all').map((one): WithheldRow => ({
         node: view.node,
         instance,
         peer: placeOf(status),

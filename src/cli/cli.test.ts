@@ -441,6 +441,7 @@ test('a peer shows everything that is known of its session', async () => {
       },
       lastDownReason: 'sent Cease/Hard Reset',
       stale: [{ family: 'ipv6/unicast', phase: 'longLived', until: '2026-11-21T11:00:00Z' }],
+      awaited: { families: ['ipv4/unicast'], until: '2026-11-21T10:05:00Z' },
       connection: { localAddress: 'fd00::2', localPort: 40000, remoteAddress: 'fd00::1', remotePort: 179 },
       messages: {
         sent: { open: 1, update: 5, notification: 0, keepalive: 9, routeRefresh: 0 },
@@ -495,6 +496,7 @@ test('a peer shows everything that is known of its session', async () => {
     /Last error: +received Cease, 1s ago/,
     /message ff ff$/m,
     /Stale: +ipv6\/unicast long-lived, until 2026-11-21T11:00:00Z at most$/m,
+    /Awaited: +its End-of-RIB of ipv4\/unicast, until 2026-11-21T10:05:00Z: then learned routes are passed on$/m,
     /Transport: +passive, TTL at least 255 \(GTSM\), TCP MD5$/m,
     /Import: +routes are used, asked of in$/m,
     /Export: +own routes only$/m,

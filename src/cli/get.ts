@@ -148,7 +148,7 @@ function isCalled(row: PeerRow, name: string): boolean {
   return [row.peer, row.address, scopedAddress(row.address, row.interface)].includes(name)
 }
 
-/** What is not announced, and why; of one peer, also by which rule or policy. */
+/** What is not announced, and why; of one peer, learned routes too. */
 export async function getWithheld(
   options: GetOptions,
   query: WithheldQuery,

@@ -49,6 +49,12 @@ function state(peer: PeerRow, now: number): string[] {
     ...(peer.stale ?? []).map(({ family, phase, until }) =>
       line('Stale', `${family} ${phase === 'longLived' ? 'long-lived' : phase}, until ${until} at most`),
     ),
+    peer.awaited === undefined
+      ? ''
+      : line(
+          'Awaited',
+          `its End-of-RIB of ${peer.awaited.families.join(', ')}, until ${peer.awaited.until}: then learned routes are passed on`,
+        ),
   ]
 }
 

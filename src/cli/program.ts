@@ -245,7 +245,7 @@ function addGet(program: Command, terminal: Terminal): void {
       return getRoutes(flags, { view: table, ...query }, terminal)
     })
   withGetOptions(get.command('withheld'))
-    .description('routes that are not announced, and why; with --peer also by which rule or policy')
+    .description('own routes that are not announced, and why; with --peer also learned ones')
     .option('--node <name>', 'of this node only')
     .option('--peer <name>', 'to this peer, by name or address')
     .option('--prefix <prefix>', 'this prefix only')

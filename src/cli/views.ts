@@ -31,7 +31,7 @@ export function peersTable(peers: readonly PeerRow[], now: number, wide: boolean
         first ? String(peer.localAsn) : '',
         first ? String(peer.asn) : '',
         first ? peerAddress(peer) : '',
-        first ? peer.state : '',
+        first ? peer.state + (peer.awaited === undefined ? '' : ', awaited') : '',
         first ? uptime(peer, now) : '',
         family?.family ?? '',
         String(family?.received ?? 0),

@@ -20,7 +20,7 @@ export function speakerView(
     peers: (instance) => speaker.peers(instance),
     routePage: (instance, table, filter, cursor, limit) =>
       speaker.routePage(instance, table, filter, cursor, limit),
-    withheld: (instance, peer) => speaker.withheld(instance, peer),
+    withheld: (instance, peer, of) => speaker.withheld(instance, peer, of),
     command: (instance, peer, command) => loop.input({ kind: 'command', instance, peer, command }),
     rpkiCaches: (instance) => beside.rpkiCaches(instance),
     stations: (instance) => beside.stations(instance),

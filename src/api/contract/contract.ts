@@ -124,6 +124,12 @@ export const peerRowSchema = z.object({
     )
     .optional()
     .describe('Families whose routes may be out of date'),
+  awaited: z
+    .object({ families: z.array(z.string()), until: timeField })
+    .optional()
+    .describe(
+      'After a restart of this speaker, learned routes are passed on when the peer has sent End-of-RIB, or then',
+    ),
   negotiated: negotiatedSchema.optional(),
   configured: z
     .object({

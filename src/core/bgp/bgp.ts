@@ -67,7 +67,7 @@ export class Bgp {
 
   /** In the order of the configuration, and then those made from listen ranges. */
   peers(): PeerStatus[] {
-    const { config, rib } = this.#state
+    const { config, rib, restarter } = this.#state
     if (config === undefined || rib === undefined) return []
     const dynamic = [...this.#state.neighbours.values()].filter(
       (neighbour) => neighbour.dynamic !== undefined,
@@ -75,7 +75,7 @@ export class Bgp {
     return [
       ...config.peers.map(({ name }) => present(this.#state.neighbours.get(name), name)),
       ...dynamic,
-    ].map((neighbour) => peerStatus(neighbour, rib))
+    ].map((neighbour) => peerStatus(neighbour, rib, restarter))
   }
 
   /** Ordered by prefix, then peer. */
@@ -104,12 +104,15 @@ export class Bgp {
     return { prefixes, attributeSets: store.size }
   }
 
-  /** Own routes and, with `exportLearned`, best paths that this established peer is meant to get and does not. */
-  withheld(peer: string): { prefix: Prefix; reason: string }[] {
+  /**
+   * Own routes and, with `exportLearned`, best paths that this established peer is meant to get and does not. `of`: own routes
+   * only, which are found without a look at the whole table.
+   */
+  withheld(peer: string, of: 'all' | 'own' = 'all'): { prefix: Prefix; reason: string }[] {
     const neighbour = this.#state.neighbours.get(peer)
     return neighbour === undefined || this.#state.rib === undefined
       ? []
-      : withheldFrom(this.#state.rib, neighbour.slot)
+      : withheldFrom(this.#state.rib, neighbour.slot, of)
   }
 
   /** Established sessions, as stations and dumps are told of them. */

@@ -174,6 +174,11 @@ export interface PeerStatus {
   role?: Role
   /** Families whose routes may be out of date, and until when they are kept like that at most. */
   stale: StaleStatus[]
+  /**
+   * After an own restart: learned routes are passed on when this peer and others awaited have sent End-of-RIB for these families,
+   * and at `until` at the latest (RFC 4724 §4.1).
+   */
+  awaited?: { families: Family[]; until: number }
   /** While the session is up. */
   negotiated?: NegotiatedStatus
 }

@@ -2,13 +2,19 @@
 import type { Family } from './family.ts'
 import type { FamilyCounts, MessageCounts, NegotiatedStatus, PeerStatus } from './io.ts'
 import type { Neighbour } from './neighbour.ts'
+import { type Restarter, awaitedFrom } from './restarter.ts'
 import type { Rib } from './rib/rib.ts'
 import type { Negotiated } from './session/io.ts'
 import { sessionState } from './session/session.ts'
 import { staleStatus } from './stale-routes.ts'
 import { capabilityTexts } from './wire/capability-text.ts'
 
-export function peerStatus({ config, ...neighbour }: Neighbour, rib: Rib): PeerStatus {
+/** `restarter`: while this speaker waits for neighbours after its own restart. */
+export function peerStatus(
+  { config, ...neighbour }: Neighbour,
+  rib: Rib,
+  restarter: Restarter | undefined,
+): PeerStatus {
   const negotiated = neighbour.established?.negotiated
   const { sent, received, breach } = neighbour
   const status: PeerStatus = {
@@ -41,6 +47,8 @@ export function peerStatus({ config, ...neighbour }: Neighbour, rib: Rib): PeerS
   if (neighbour.downReason !== undefined) status.lastDownReason = neighbour.downReason
   if (neighbour.lastError !== undefined) status.lastError = neighbour.lastError
   if (breach !== undefined) status.heldUntil = breach.until
+  const awaited = restarter && awaitedFrom(restarter, config.name, config.families)
+  if (awaited !== undefined) status.awaited = awaited
   if (config.role !== undefined) status.role = config.role.name
   if (negotiated === undefined) return status
   const { routerId, holdTimeSeconds, keepaliveSeconds, ends } = negotiated

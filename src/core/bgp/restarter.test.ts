@@ -87,9 +87,23 @@ test('RFC 4724 §4.1: the Selection_Deferral_Timer bounds the wait for a neighbo
   world.kill(a)
   c.config.routes = [route('192.0.2.128/25', ['b'])]
   world.configure(c, b)
+  const awaited = { families: ['ipv4/unicast', 'ipv6/unicast'], until: world.now + 30_000 }
+  assert.deepEqual(
+    b.bgp.peers().map((each) => each.awaited),
+    [awaited, awaited],
+  )
   world.run(25_000)
+  assert.deepEqual(
+    b.bgp.peers().map((each) => each.awaited),
+    [awaited, undefined],
+    'the one that is there has sent its End-of-RIB',
+  )
   assert.deepEqual(routes(c), [...own, ...learned], 'no End-of-RIB yet, so stale routes stay')
   world.run(10_000)
+  assert.deepEqual(
+    b.bgp.peers().map((each) => each.awaited),
+    [undefined, undefined],
+  )
   assert.deepEqual(routes(c), own)
 })
 

@@ -4,6 +4,7 @@
  */
 import type { InstanceConfig } from './config.ts'
 import type { Family } from './family.ts'
+import type { PeerStatus } from './io.ts'
 import type { Negotiated } from './session/io.ts'
 
 export interface Restarter {
@@ -39,6 +40,15 @@ export function allArrived({ waiting }: Restarter, peer: string, family: Family)
   const missing = waiting.get(peer)
   missing?.delete(family)
   if (missing?.size === 0) waiting.delete(peer)
+}
+
+/** What is awaited of the peer, whose families are these while it is not up; undefined: nothing. */
+export function awaitedFrom(
+  { waiting, until }: Restarter,
+  peer: string,
+  families: readonly Family[],
+): PeerStatus['awaited'] {
+  return waiting.has(peer) ? { families: [...(waiting.get(peer) ?? families)], until } : undefined
 }
 
 /** Whether routes may be passed on. */

@@ -116,8 +116,8 @@ export class Speaker {
   }
 
   /** As `Bgp.withheld`, of one instance; empty for one that is not here. */
-  withheld(instance: string, peer: string): { prefix: Prefix; reason: string }[] {
-    return this.#running.get(instance)?.bgp.withheld(peer) ?? []
+  withheld(instance: string, peer: string, of: 'all' | 'own'): { prefix: Prefix; reason: string }[] {
+    return this.#running.get(instance)?.bgp.withheld(peer, of) ?? []
   }
 
   /** Established sessions of one instance, as stations and dumps are told of them; empty for one that is not here. */

@@ -3,12 +3,21 @@ import type { Prefix } from '#core/net/prefix.ts'
 import { families, type Family } from '../family.ts'
 import type { Rib } from './rib.ts'
 
-/** Every best path that this neighbour is meant to get and does not. Nothing while its session is down. */
-export function withheldFrom(rib: Rib, slot: number): { prefix: Prefix; reason: string }[] {
+/** Every best path, or own route, that this neighbour is meant to get and does not. Nothing while its session is down. */
+export function withheldFrom(
+  rib: Rib,
+  slot: number,
+  of: 'all' | 'own',
+): { prefix: Prefix; reason: string }[] {
   const found: { prefix: Prefix; reason: string }[] = []
   for (const family of families) {
-    const { prefixes } = rib.tables[family]
+    const { prefixes, peers } = rib.tables[family]
+    const { own } = peers[slot]!
     for (let id = 0; id < prefixes.top; id++) {
+      // Segments without own routes of its are passed over.
+      if (of === 'own') id = own.present(id)
+      if (id >= prefixes.top) break
+      if (of === 'own' && own.get(id) === 0) continue
       const reason = prefixes.isFree(id) ? undefined : withheldReason(rib, slot, family, id)
       if (reason !== undefined) found.push({ prefix: prefixes.prefix(id), reason })
     }

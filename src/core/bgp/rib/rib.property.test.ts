@@ -495,7 +495,12 @@ function compare(rib: Rib, model: ReferenceRib, told: Map<number, Told>): void {
       borders.filter((role) => role === 'begin').length,
       borders.filter((role) => role === 'end').length,
     )
-    for (const { prefix } of withheldFrom(rib, slot)) assert.equal(out.has(prefix), false)
+    const withheld = withheldFrom(rib, slot, 'all')
+    for (const { prefix } of withheld) assert.equal(out.has(prefix), false)
+    assert.deepEqual(
+      withheldFrom(rib, slot, 'own'),
+      withheld.filter(({ prefix }) => model.own.get(prefix)?.has(slot) === true),
+    )
     const neighbour = model.neighbours.get(slot)!
     const { sent } = neighbour
     const received = query('adjRibIn', slot)
