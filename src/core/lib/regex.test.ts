@@ -106,6 +106,8 @@ test('a mistake is named with its place', () => {
     ['[b-a]', 'a range from more to less at character 5'],
     ['(?=a)', 'a group of a kind that is not known, after "(?", at character 3'],
     ['\\1', 'an escape "\\1" that is not known at character 3'],
+    ['\\00*', 'a digit right after "\\0" at character 3'],
+    ['[\\01]', 'a digit right after "\\0" at character 4'],
     ['a{2000}', 'more than 1000 repetitions at character 8'],
     ['((a{1000}){1000}){1000}', 'it is too large: repeat less'],
     ['\\', 'a backslash with nothing after it at character 2'],

@@ -216,6 +216,8 @@ class Parser {
     const known = Object.hasOwn(classes, character) ? classes[character] : undefined
     if (known !== undefined) return known
     const control = Object.hasOwn(controls, character) ? controls[character] : undefined
+    // JavaScript reads an octal number on from there.
+    if (character === '0' && /\d/.test(this.#peek())) this.fail('a digit right after "\\0"')
     if (control !== undefined) return single(control)
     const code =
       character === 'x' || character === 'u' ? this.#hexadecimal(character === 'x' ? 2 : 4) : undefined
