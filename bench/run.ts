@@ -18,6 +18,10 @@ const benches: Record<string, { about: string; run: () => Promise<unknown> }> = 
     run: () =>
       import('./fuzz.ts').then((bench) => bench.runFsm(Number(more[0] ?? 20_000_000), Number(more[1] ?? 1))),
   },
+  questions: {
+    about: 'how long questions about a full table take; takes a number of routes',
+    run: () => import('./questions.ts').then((bench) => bench.run(Number(more[0] ?? 1_000_000))),
+  },
   rib: {
     about: 'time per route of each stage in the RIB; printed only; takes a number of routes',
     run: () => import('./rib.ts').then((bench) => bench.run(Number(more[0] ?? 200_000))),

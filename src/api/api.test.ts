@@ -7,12 +7,12 @@ import { test } from 'node:test'
 import type { InstanceConfig } from '#core/bgp/config.ts'
 import type { PeerStatus, RouteEntry } from '#core/bgp/io.ts'
 import { address } from '#core/net/address.ts'
-import { prefix } from '#core/net/prefix.ts'
+import { prefix, type Prefix } from '#core/net/prefix.ts'
 import type { NodePlan } from '#core/plan/node-plan.ts'
 import type { Service } from '#core/schema/kubernetes.ts'
 import type { NodeState } from '#core/schema/node-state.ts'
 import { clusterBackend, serviceRows, type ClusterView } from './cluster-backend.ts'
-import { getJson, postJson, streamRows } from './contract/client.ts'
+import { getJson, postJson, streamRows, watchJson } from './contract/client.ts'
 import {
   listSchema,
   peerCommandAnswerSchema,
@@ -140,11 +140,16 @@ const speaker: SpeakerView = {
     // Two pages, to be put together.
     return cursor === 0 ? { entries: [], next: 1 } : { entries: [entry] }
   },
-  withheld: (_instance, peer, of) =>
-    (peer === 'bird' ? ['2001:db8:9::/48', ...(of === 'all' ? ['192.0.2.0/24'] : [])] : []).map((text) => ({
-      prefix: prefix(text),
-      reason: 'NO_EXPORT (RFC 1997)',
-    })),
+  withheld: (_instance, peer, { of, prefix: only }, cursor) => {
+    if (peer !== 'bird') return { entries: [] }
+    if (cursor === 0) return { entries: [], next: 1 }
+    const texts = ['2001:db8:9::/48', ...(of === 'all' ? ['192.0.2.0/24'] : [])].map(prefix)
+    return {
+      entries: texts
+        .filter((text) => only === undefined || text === only)
+        .map((text) => ({ prefix: text, reason: 'NO_EXPORT (RFC 1997)' })),
+    }
+  },
   command: (instance, peer, command) => void given.push({ instance, peer, command }),
   rpkiCaches: () => [],
   stations: () => [],
@@ -428,6 +433,54 @@ test('what is not announced is told with its reason, of one peer learned routes 
       }
     } finally {
       await cluster.close()
+      await api.close()
+    }
+  })
+})
+
+test('a watch of routes says each whole list that is new, however long it has grown, and lets others have their turn', async () => {
+  await withSocketDir(async (dir) => {
+    let changed = () => {}
+    let prefixes: Prefix[] = []
+    let turns = 0
+    let atMost = 0
+    const view: SpeakerView = {
+      ...speaker,
+      routePage: (_instance, _table, { family }, cursor) => {
+        if (family !== 'ipv4/unicast') return { entries: [] }
+        if (cursor === 0) turns = 0
+        // Nothing else comes in between two pages unless they are parted.
+        else setImmediate(() => turns++)
+        atMost = Math.max(atMost, cursor / 100 - turns)
+        const entries = prefixes.slice(cursor, cursor + 100).map((each) => ({ ...entry, prefix: each }))
+        return { entries, ...(cursor + 100 < prefixes.length && { next: cursor + 100 }) }
+      },
+      subscribe: (callback) => {
+        changed = callback
+        return () => {}
+      },
+    }
+    const api = await serveApi(speakerBackend(view), join(dir, 's.sock'))
+    const ends = new AbortController()
+    try {
+      const seen: number[] = []
+      const path = '/v1/routes?watch=1'
+      for await (const answer of watchJson(api.url, path, listSchema(routeRowSchema), ends.signal)) {
+        assert.ok(answer.ok, JSON.stringify(answer))
+        assert.deepEqual(
+          answer.value.items.map((row) => row.prefix),
+          prefixes,
+        )
+        seen.push(answer.value.items.length)
+        const next = [1, 3000, 2][seen.length - 1]
+        if (next === undefined) break
+        prefixes = Array.from({ length: next }, (_, i) => prefix(`10.${i >> 8}.${i & 255}.0/24`))
+        changed()
+      }
+      assert.deepEqual(seen, [0, 1, 3000, 2])
+      assert.ok(atMost < 3, `${atMost} pages without a turn for others`)
+    } finally {
+      ends.abort()
       await api.close()
     }
   })

@@ -29,13 +29,10 @@ import {
   type PeerCommandRequest,
   type PeerRow,
   type ProblemRow,
-  type RouteQuery,
-  type RouteRow,
   type RpkiRow,
   type StationRow,
   type ServiceRow,
   type Version,
-  type WithheldRow,
 } from './contract/contract.ts'
 import { isMeant, refusalOf, type Refusal } from './peer-command.ts'
 import { stateNames } from './rows.ts'
@@ -60,8 +57,8 @@ export function clusterBackend(view: ClusterView): ApiBackend {
     version: () => view.version,
     subscribe: (changed) => view.subscribe(changed),
     peers: () => gather(view, '/v1/peers', peerRowSchema, fallbackPeers),
-    routes: (query) => routes(view, query),
-    withheld: (query) => gather(view, withPath('/v1/withheld', query), withheldRowSchema, () => []),
+    routes: (query) => rowsOfNodes(view, withPath('/v1/routes', query), routeRowSchema, query.node),
+    withheld: (query) => rowsOfNodes(view, withPath('/v1/withheld', query), withheldRowSchema, query.node),
     problems: () => gather(view, '/v1/problems', problemRowSchema, fallbackProblems),
     command: (request) => command(view, request),
     stations: () => gather(view, '/v1/stations', stationRowSchema, () => []),
@@ -74,11 +71,15 @@ export function clusterBackend(view: ClusterView): ApiBackend {
 }
 
 /** Of one node after the other, as their speakers give them. */
-async function* routes(view: ClusterView, query: RouteQuery): AsyncGenerator<List<RouteRow>> {
-  const path = withPath('/v1/routes', query)
+async function* rowsOfNodes<T>(
+  view: ClusterView,
+  path: string,
+  row: z.ZodType<T>,
+  node: string | undefined,
+): AsyncGenerator<List<T>> {
   for (const { metadata, status } of view.nodeStates()) {
-    if ((query.node ?? metadata.name) !== metadata.name || status?.endpoint === undefined) continue
-    for await (const page of streamRows(status.endpoint, path, routeRowSchema, speakerTimeoutMs)) {
+    if ((node ?? metadata.name) !== metadata.name || status?.endpoint === undefined) continue
+    for await (const page of streamRows(status.endpoint, path, row, speakerTimeoutMs)) {
       yield page.ok
         ? page.value
         : { items: [], warnings: [`the speaker of ${metadata.name} does not answer`] }
@@ -112,7 +113,7 @@ async function command(view: ClusterView, request: PeerCommandRequest): Promise<
 }
 
 /** One list of what all speakers answer; for those that do not, what `fallback` makes of their last NodeState. */
-async function gather<T extends PeerRow | RpkiRow | StationRow | ProblemRow | WithheldRow>(
+async function gather<T extends PeerRow | RpkiRow | StationRow | ProblemRow>(
   view: Pick<ClusterView, 'nodeStates'>,
   path: string,
   row: z.ZodType<T>,

@@ -2,6 +2,7 @@
 import { getRequestListener } from '@hono/node-server'
 import { Hono, type Context } from 'hono'
 import { stream, streamSSE } from 'hono/streaming'
+import type { StreamingApi } from 'hono/utils/stream'
 import { chmodSync, mkdirSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { connect } from 'node:net'
@@ -35,8 +36,8 @@ export interface ApiBackend {
   peers(): List<PeerRow> | Promise<List<PeerRow>>
   /** In pages, since a full table is long: nobody has all of it at a time. */
   routes(query: RouteQuery): Iterable<List<RouteRow>> | AsyncIterable<List<RouteRow>>
-  /** What is not announced, and why. */
-  withheld(query: WithheldQuery): List<WithheldRow> | Promise<List<WithheldRow>>
+  /** What is not announced, and why; in pages, too. */
+  withheld(query: WithheldQuery): Iterable<List<WithheldRow>> | AsyncIterable<List<WithheldRow>>
   /** What is wrong with what users said. */
   problems(): List<ProblemRow> | Promise<List<ProblemRow>>
   /** Gives a command to the sessions that are meant. */
@@ -88,13 +89,12 @@ export function apiRoutes(backend: ApiBackend): Hono {
   app.get('/v1/routes', (c) => {
     const query = routeQuerySchema.safeParse(c.req.query())
     if (!query.success) return c.json({ error: queryFault(query.error) }, 400)
-    if (c.req.query('watch') !== undefined) return answer(c, backend, () => whole(backend.routes(query.data)))
-    return streamRoutes(c, backend.routes(query.data))
+    return answerPages(c, backend, () => backend.routes(query.data))
   })
   app.get('/v1/withheld', (c) => {
     const query = withheldQuerySchema.safeParse(c.req.query())
     if (!query.success) return c.json({ error: queryFault(query.error) }, 400)
-    return answer(c, backend, () => backend.withheld(query.data))
+    return answerPages(c, backend, () => backend.withheld(query.data))
   })
   app.get('/v1/problems', (c) => answer(c, backend, () => backend.problems()))
   app.post('/v1/peers/command', async (c) => {
@@ -121,44 +121,68 @@ function queryFault({ issues: [issue] }: z.ZodError): string {
   return `${issue?.path.join('.') ?? 'query'}: ${issue?.message ?? 'not valid'}`
 }
 
-async function whole<T>(pages: Iterable<List<T>> | AsyncIterable<List<T>>): Promise<List<T>> {
-  const list: List<T> = { items: [], warnings: [] }
-  for await (const { items, warnings } of pages) {
-    for (const item of items) list.items.push(item)
-    list.warnings.push(...warnings)
-  }
-  return list
-}
+type Pages<T> = Iterable<List<T>> | AsyncIterable<List<T>>
 
-/**
- * Page by page, with whatever else there is to do in between: a line for each row and at the end one with the warnings for
- * those who accept `application/x-ndjson`, else one list.
- */
-function streamRoutes(c: Context, pages: Iterable<List<RouteRow>> | AsyncIterable<List<RouteRow>>) {
-  const lines = c.req.header('accept') === ndjson
-  c.header('Content-Type', lines ? ndjson : 'application/json')
-  return stream(c, async (out) => {
-    const warnings: string[] = []
-    let first = true
-    if (!lines) await out.write('{"items":[')
-    for await (const page of pages) {
-      if (out.aborted) return
-      warnings.push(...page.warnings)
-      if (page.items.length === 0) continue
-      const rows = page.items.map((row) => JSON.stringify(row))
-      await out.write(lines ? `${rows.join('\n')}\n` : `${first ? '' : ','}${rows.join(',')}`)
-      first = false
-      await new Promise((resolve) => setImmediate(resolve))
-    }
-    await out.write(lines ? `${JSON.stringify({ warnings })}\n` : `],"warnings":${JSON.stringify(warnings)}}`)
-  })
-}
-
-/** The list as JSON; with `?watch` as server-sent events, a whole list at each change. */
+/** A list as JSON; with `?watch` as server-sent events, a whole list at each change. */
 function answer<T>(c: Context, backend: ApiBackend, list: () => T | Promise<T>) {
   if (c.req.query('watch') === undefined)
     return Promise.resolve(list()).then((value) => c.json(value as object))
-  return streamSSE(c, async (stream) => {
+  let last = ''
+  return watched(c, backend, async (out) => {
+    const text = JSON.stringify(await list())
+    if (text !== last) await out.write(`data: ${text}\n\n`)
+    last = text
+  })
+}
+
+/**
+ * A list that may be long, page by page, with whatever else there is to do in between: a line for each row and at the end one
+ * with the warnings for those who accept `application/x-ndjson`, else one list. With `?watch` as {@link answer}.
+ */
+function answerPages<T>(c: Context, backend: ApiBackend, pages: () => Pages<T>) {
+  if (c.req.query('watch') !== undefined) return watchPages(c, backend, pages)
+  const lines = c.req.header('accept') === ndjson
+  c.header('Content-Type', lines ? ndjson : 'application/json')
+  return stream(c, async (out) => {
+    for await (const part of lines ? lineParts(pages()) : listParts(pages())) {
+      if (out.aborted) return
+      await out.write(part)
+    }
+  })
+}
+
+/** So many characters of a list are held back until it is known whether it says anything new. */
+const heldMax = 2 ** 18
+
+/**
+ * A list that has grown long goes out as it comes, and is never held whole. Changes may come all the time: after such a list
+ * there is a pause as long as it took.
+ */
+function watchPages<T>(c: Context, backend: ApiBackend, pages: () => Pages<T>) {
+  let last: string | undefined
+  return watched(c, backend, async (out) => {
+    const start = performance.now()
+    let held: string | undefined = ''
+    for await (const part of listParts(pages())) {
+      if (out.aborted) return
+      if (held === undefined) await out.write(`data: ${part}\n`)
+      else if (held.length + part.length <= heldMax) held += part
+      else {
+        await out.write(`data: ${held}${part}\n`)
+        held = undefined
+      }
+    }
+    if (held === undefined) {
+      await out.write('\n')
+      await out.sleep(performance.now() - start)
+    } else if (held !== last) await out.write(`data: ${held}\n\n`)
+    last = held
+  })
+}
+
+/** Server-sent events: lets `write` say what there is, now and after each change. */
+function watched(c: Context, backend: ApiBackend, write: (out: StreamingApi) => Promise<void>) {
+  return streamSSE(c, async (out) => {
     let wake: () => void = () => {}
     let changed = true
     const notify = () => {
@@ -166,20 +190,49 @@ function answer<T>(c: Context, backend: ApiBackend, list: () => T | Promise<T>) 
       wake()
     }
     const unsubscribe = backend.subscribe(notify)
-    stream.onAbort(() => wake())
+    out.onAbort(() => wake())
     try {
-      let last = ''
-      while (!stream.aborted) {
+      while (!out.aborted) {
         if (!changed) await new Promise<void>((resolve) => (wake = resolve))
         changed = false
-        const text = JSON.stringify(await list())
-        if (text !== last) await stream.writeSSE({ data: text })
-        last = text
+        await write(out)
       }
     } finally {
       unsubscribe()
     }
   })
+}
+
+async function* lineParts<T>(pages: Pages<T>): AsyncGenerator<string> {
+  const warnings: string[] = []
+  for await (const page of inTurns(pages)) {
+    warnings.push(...page.warnings)
+    if (page.items.length > 0) yield `${page.items.map((row) => JSON.stringify(row)).join('\n')}\n`
+  }
+  yield `${JSON.stringify({ warnings })}\n`
+}
+
+/** The list as JSON without line breaks. */
+async function* listParts<T>(pages: Pages<T>): AsyncGenerator<string> {
+  const warnings: string[] = []
+  let before = '{"items":['
+  for await (const page of inTurns(pages)) {
+    warnings.push(...page.warnings)
+    if (page.items.length === 0) continue
+    yield before + page.items.map((row) => JSON.stringify(row)).join(',')
+    before = ','
+  }
+  yield `${before === ',' ? '' : before}],"warnings":${JSON.stringify(warnings)}}`
+}
+
+/** Between two pages everything else gets its turn. */
+async function* inTurns<T>(pages: Pages<T>): AsyncGenerator<List<T>> {
+  let first = true
+  for await (const page of pages) {
+    if (!first) await new Promise((resolve) => setImmediate(resolve))
+    first = false
+    yield page
+  }
 }
 
 function isServed(path: string): Promise<boolean> {

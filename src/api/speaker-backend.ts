@@ -1,6 +1,14 @@
 /** Answers for one node, from its speaker's own tables. */
 import { families, type Family } from '#core/bgp/family.ts'
-import type { PeerCommand, PeerStatus, RouteFilter, RoutePage, RouteTable } from '#core/bgp/io.ts'
+import type {
+  PeerCommand,
+  PeerStatus,
+  RouteFilter,
+  RoutePage,
+  RouteTable,
+  WithheldFilter,
+  WithheldPage,
+} from '#core/bgp/io.ts'
 import { scopedAddress } from '#core/net/address.ts'
 import { parseCommunity, parseLargeCommunity } from '#core/net/community.ts'
 import { parsePrefix, type Prefix } from '#core/net/prefix.ts'
@@ -22,6 +30,7 @@ import type {
   WithheldQuery,
   WithheldRow,
 } from './contract/contract.ts'
+import { Pace } from './pace.ts'
 import { isMeant, refusalOf, type Refusal } from './peer-command.ts'
 import { peerRow, problemRow, routeRow, rpkiRow, stationRow, type PeerPlan } from './rows.ts'
 import type { ApiBackend } from './server.ts'
@@ -40,9 +49,16 @@ export interface SpeakerView {
     filter: RouteFilter,
     cursor: number,
     limit: number,
+    effort: number,
   ): RoutePage
-  /** Own routes, or all best paths, that a peer of an instance is meant to get and does not, with the rule. */
-  withheld(instance: string, peer: string, of: 'all' | 'own'): { prefix: Prefix; reason: string }[]
+  /** A page of the best paths that a peer of an instance is meant to get and does not, as `Bgp.withheld`. */
+  withheld(
+    instance: string,
+    peer: string,
+    filter: WithheldFilter,
+    cursor: number,
+    effort: number,
+  ): WithheldPage
   /** For a peer of an instance, by its name. */
   command(instance: string, peer: string, command: PeerCommand): void
   /** RPKI caches of one instance. */
@@ -61,14 +77,15 @@ const tables: Record<RouteView, RouteTable> = {
 
 /** Answers from the view of one speaker; it knows of no Services. */
 export function speakerBackend(view: SpeakerView): ApiBackend {
+  const pace = new Pace()
   return {
     version: () => view.version,
     subscribe: (changed) => view.subscribe(changed),
     peers: () => ({ items: peerRows(view), warnings: [] }),
     stations: () => ({ items: stationRows(view), warnings: [] }),
     rpki: () => ({ items: rpkiRows(view), warnings: [] }),
-    routes: (query) => routePages(view, query),
-    withheld: (query) => ({ items: withheldRows(view, query), warnings: [] }),
+    routes: (query) => routePages(view, query, pace),
+    withheld: (query) => withheldPages(view, query, pace),
     problems: () => ({ items: problemRows(view), warnings: [] }),
     command: (request) => command(view, request),
   }
@@ -110,10 +127,21 @@ function rpkiRows(view: SpeakerView): RpkiRow[] {
 }
 
 /** What the plan, the rules of BGP and export policies withhold of own routes; of one peer, of learned ones too. */
-function withheldRows(view: SpeakerView, { node, peer, prefix }: WithheldQuery): WithheldRow[] {
-  if ((node ?? view.node) !== view.node) return []
-  return (view.plan()?.instances ?? []).flatMap(({ config: { name: instance }, withheld }) => {
+function* withheldPages(
+  view: SpeakerView,
+  { node, peer, prefix }: WithheldQuery,
+  pace: Pace,
+): Generator<List<WithheldRow>> {
+  if ((node ?? view.node) !== view.node) return
+  const only = prefix === undefined ? undefined : parsePrefix(prefix)
+  const filter: WithheldFilter = {
+    of: peer === undefined ? 'own' : 'all',
+    prefix: only?.ok === true ? only.value : undefined,
+  }
+  for (const { config, withheld } of view.plan()?.instances ?? []) {
+    const instance = config.name
     const statuses = view.peers(instance)
+    const asked = statuses.filter((status) => isCalled(status, peer))
     const addresses = new Map(statuses.map((status) => [status.peer, placeOf(status)]))
     const planned = withheld.map((one): WithheldRow => ({
       node: view.node,
@@ -122,20 +150,38 @@ function withheldRows(view: SpeakerView, { node, peer, prefix }: WithheldQuery):
       prefix: one.prefix,
       reasons: one.reasons,
     }))
-    const asked = statuses.filter((status) => isCalled(status, peer))
-    const ruled = (peer === undefined ? statuses : asked).flatMap((status) =>
-      view.withheld(instance, status.peer, peer === undefined ? 'own' : 'all').map((one): WithheldRow => ({
+    const own = (row: WithheldRow) =>
+      (peer === undefined || row.peer === undefined || asked.some((each) => placeOf(each) === row.peer)) &&
+      (prefix === undefined || row.prefix === prefix)
+    yield { items: planned.filter(own), warnings: [] }
+    for (const status of peer === undefined ? statuses : asked) {
+      const row = (one: WithheldPage['entries'][number]): WithheldRow => ({
         node: view.node,
         instance,
         peer: placeOf(status),
         prefix: one.prefix,
         reasons: [{ rule: 'NotExported', message: one.reason }],
-      })),
-    )
-    const own = (row: WithheldRow) =>
-      peer === undefined || row.peer === undefined || asked.some((status) => placeOf(status) === row.peer)
-    return [...planned.filter(own), ...ruled].filter((row) => prefix === undefined || row.prefix === prefix)
-  })
+      })
+      yield* paged(pace, (cursor, effort) => {
+        const { entries, next } = view.withheld(instance, status.peer, filter, cursor, effort)
+        return { items: entries.map(row), next }
+      })
+    }
+  }
+}
+
+/** Pages of which each says where the next one begins. */
+function* paged<T>(
+  pace: Pace,
+  page: (cursor: number, effort: number) => { items: T[]; next: number | undefined },
+): Generator<List<T>> {
+  let cursor: number | undefined = 0
+  while (cursor !== undefined) {
+    const from: number = cursor
+    const { items, next } = pace.timed((effort) => page(from, effort))
+    yield { items, warnings: [] }
+    cursor = next
+  }
 }
 
 function problemRows(view: SpeakerView): ProblemRow[] {
@@ -143,10 +189,10 @@ function problemRows(view: SpeakerView): ProblemRow[] {
 }
 
 /** Rows of a page: so many that a page is no more than a moment's work. */
-const pageRows = 200
+export const pageRows = 200
 
 /** In pages, so that neither a whole table is made into rows at a time nor the speaker is held up. */
-function* routePages(view: SpeakerView, query: RouteQuery): Generator<List<RouteRow>> {
+function* routePages(view: SpeakerView, query: RouteQuery, pace: Pace): Generator<List<RouteRow>> {
   const plan = view.plan()
   if (plan === undefined || (query.node ?? view.node) !== view.node) return
   const table = tables[query.view]
@@ -169,12 +215,11 @@ function* routePages(view: SpeakerView, query: RouteQuery): Generator<List<Route
     for (const peer of peers) {
       for (const family of wantedFamilies(query)) {
         const filter = { ...filterOf(query), family, peer }
-        let cursor: number | undefined = 0
-        while (cursor !== undefined) {
-          const page: RoutePage = view.routePage(name, table, filter, cursor, pageRows)
-          yield { items: page.entries.map((entry) => routeRow(list, entry)), warnings: [] }
-          cursor = page.next
-        }
+        yield* paged(pace, (cursor, effort) => {
+          const limit = Math.ceil(effort * pageRows)
+          const { entries, next } = view.routePage(name, table, filter, cursor, limit, effort)
+          return { items: entries.map((entry) => routeRow(list, entry)), next }
+        })
       }
     }
   }

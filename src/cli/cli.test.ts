@@ -101,18 +101,20 @@ const backend: ApiBackend = {
   version: () => ({ version: '1', role: 'controller' }),
   peers: () => ({ items: [peer({})], warnings: ['kind-worker2 does not answer'] }),
   routes: ({ view }) => [{ items: view === 'available' ? [route] : [], warnings: [] }],
-  withheld: ({ peer: to }) => ({
-    items: [
-      {
-        node: 'kind-worker',
-        instance: 'edge',
-        ...(to !== undefined && { peer: to }),
-        prefix: 'fd00::9/128',
-        reasons: [{ rule: 'NoReadyEndpoints', message: 'no endpoint is ready' }, reason],
-      },
-    ],
-    warnings: [],
-  }),
+  withheld: ({ peer: to }) => [
+    {
+      items: [
+        {
+          node: 'kind-worker',
+          instance: 'edge',
+          ...(to !== undefined && { peer: to }),
+          prefix: 'fd00::9/128',
+          reasons: [{ rule: 'NoReadyEndpoints', message: 'no endpoint is ready' }, reason],
+        },
+      ],
+      warnings: [],
+    },
+  ],
   problems: () => ({
     items: [
       {

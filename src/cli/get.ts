@@ -78,54 +78,24 @@ export function getPeer(
   )
 }
 
-/** So many rows are put in order; more are printed as they come. */
-const sortedMax = 5000
-
 /** Prints routes as they come if they are many, since there may be a million. */
 export async function getRoutes(options: GetOptions, query: RouteQuery, terminal: Terminal): Promise<void> {
   const checked = routeQuerySchema.safeParse(query)
   if (!checked.success)
     throw new Failure(checked.error.issues[0]?.message ?? 'not valid', { code: exitCodes.usage })
-  const parameters = new URLSearchParams(
-    Object.entries(query).filter((entry): entry is [string, string] => entry[1] !== undefined),
-  )
-  const path = `/v1/routes?${parameters.toString()}`
+  const path = `/v1/routes?${parametersOf(query)}`
+  const table = (wide: boolean) => routesTable(query.view, terminal.now(), wide)
   if (options.watch) {
-    return show(options, path, routeRowSchema, terminal, (rows, wide) =>
-      routesTable(query.view, terminal.now(), wide)(rows),
-    )
+    return show(options, path, routeRowSchema, terminal, (rows, wide) => table(wide)(rows))
   }
-  const table = routesTable(query.view, terminal.now(), options.output === 'wide')
-  const warnings: string[] = []
-  let count = 0
-  const print = (items: RouteRow[]) => {
-    if (items.length === 0) return
-    if (options.output === 'json') {
-      const texts = items.map((row) => JSON.stringify(row, null, 2).replaceAll(/^/gm, '  '))
-      terminal.out(`${count === 0 ? '[\n' : ',\n'}${texts.join(',\n')}`)
-    } else if (options.output === 'yaml') terminal.out(stringify(items).trimEnd())
-    else terminal.out(table(items))
-    count += items.length
-  }
-  let first: RouteRow[] | undefined = []
-  for await (const page of streamRows(options.server, path, routeRowSchema)) {
-    if (!page.ok) throw failureOf(page.error)
-    warnings.push(...page.value.warnings)
-    if (first === undefined) print(page.value.items)
-    else {
-      first.push(...page.value.items)
-      if (first.length <= sortedMax) continue
-      print(first)
-      first = undefined
-    }
-    if (terminal.signal.aborted) return
-  }
-  if (first?.length === 0) await mustKnowPeer(options.server, query.peer)
-  print((first ?? []).toSorted(byPlace))
-  if (options.output === 'json') terminal.out(count === 0 ? '[]' : ']')
-  else if (options.output === 'yaml' && count === 0) terminal.out('[]')
-  else if (count === 0) terminal.err('Nothing found.')
-  for (const warning of warnings) terminal.err(`Warning: ${warning}`)
+  await showStream(options, path, routeRowSchema, terminal, table, byPlace, () =>
+    mustKnowPeer(options.server, query.peer),
+  )
+}
+
+function parametersOf(query: Record<string, string | undefined>): string {
+  const given = Object.entries(query).filter((entry): entry is [string, string] => entry[1] !== undefined)
+  return new URLSearchParams(given).toString()
 }
 
 /** That no route was found may be because there is no such peer: then that is what is said. */
@@ -157,10 +127,12 @@ export async function getWithheld(
   const checked = withheldQuerySchema.safeParse(query)
   if (!checked.success)
     throw new Failure(checked.error.issues[0]?.message ?? 'not valid', { code: exitCodes.usage })
-  const given = Object.entries(query).filter((entry): entry is [string, string] => entry[1] !== undefined)
-  const path = `/v1/withheld?${new URLSearchParams(given).toString()}`
-  if (!options.watch) await mustKnowPeer(options.server, query.peer)
-  await show(options, path, withheldRowSchema, terminal, withheldTable)
+  const path = `/v1/withheld?${parametersOf(query)}`
+  if (options.watch) {
+    return show(options, path, withheldRowSchema, terminal, (rows, wide) => withheldTable(wide)(rows))
+  }
+  await mustKnowPeer(options.server, query.peer)
+  await showStream(options, path, withheldRowSchema, terminal, withheldTable)
 }
 
 export function getProblems(options: GetOptions & { node?: string }, terminal: Terminal): Promise<void> {
@@ -248,6 +220,52 @@ async function show<T extends z.ZodType>(
   if (!terminal.signal.aborted) {
     throw new Failure(`${options.server} ended the watch`, { code: exitCodes.unreachable })
   }
+}
+
+/** So many rows are put in order; more are printed as they come. */
+const sortedMax = 5000
+
+/** Once, of a list that may be long. `mayBeEmpty`: throws if it should not be. */
+async function showStream<T extends z.ZodType>(
+  options: GetOptions,
+  path: string,
+  row: T,
+  terminal: Terminal,
+  tableOf: (wide: boolean) => (rows: readonly z.output<T>[]) => string,
+  order: (a: z.output<T>, b: z.output<T>) => number = () => 0,
+  mayBeEmpty: () => Promise<void> = () => Promise.resolve(),
+): Promise<void> {
+  const table = tableOf(options.output === 'wide')
+  const warnings: string[] = []
+  let count = 0
+  const print = (items: z.output<T>[]) => {
+    if (items.length === 0) return
+    if (options.output === 'json') {
+      const texts = items.map((item) => JSON.stringify(item, null, 2).replaceAll(/^/gm, '  '))
+      terminal.out(`${count === 0 ? '[\n' : ',\n'}${texts.join(',\n')}`)
+    } else if (options.output === 'yaml') terminal.out(stringify(items).trimEnd())
+    else terminal.out(table(items))
+    count += items.length
+  }
+  let first: z.output<T>[] | undefined = []
+  for await (const page of streamRows(options.server, path, row)) {
+    if (!page.ok) throw failureOf(page.error)
+    warnings.push(...page.value.warnings)
+    if (first === undefined) print(page.value.items)
+    else {
+      first.push(...page.value.items)
+      if (first.length <= sortedMax) continue
+      print(first)
+      first = undefined
+    }
+    if (terminal.signal.aborted) return
+  }
+  if (first?.length === 0) await mayBeEmpty()
+  print((first ?? []).toSorted(order))
+  if (options.output === 'json') terminal.out(count === 0 ? '[]' : ']')
+  else if (options.output === 'yaml' && count === 0) terminal.out('[]')
+  else if (count === 0) terminal.err('Nothing found.')
+  for (const warning of warnings) terminal.err(`Warning: ${warning}`)
 }
 
 /** By node and speaker, then by prefix and peer. */

@@ -159,13 +159,16 @@ export function rpkiTable(caches: readonly RpkiRow[], now: number, wide: boolean
   return renderTable(header, rows)
 }
 
-/** Routes that are not announced: one row each, with the reason that matters most; `wide`: all. */
-export function withheldTable(rows: readonly WithheldRow[], wide: boolean): string {
-  const cells = rows.map(({ node, instance, peer, prefix, reasons }) => {
-    const why = whyText(wide ? reasons : reasons.slice(0, 1))
-    return [node, instance, peer ?? 'all', prefix ?? '<none>', why]
-  })
-  return renderTable(['Node', 'Instance', 'Peer', 'Prefix', 'Why Not'], cells)
+/** Routes that are not announced, in parts: one row each, with the reason that matters most; `wide`: all. */
+export function withheldTable(wide: boolean): (rows: readonly WithheldRow[]) => string {
+  const table = new TableWriter(['Node', 'Instance', 'Peer', 'Prefix', 'Why Not'])
+  return (rows) =>
+    table.lines(
+      rows.map(({ node, instance, peer, prefix, reasons }) => {
+        const why = whyText(wide ? reasons : reasons.slice(0, 1))
+        return [node, instance, peer ?? 'all', prefix ?? '<none>', why]
+      }),
+    )
 }
 
 /** One row per problem, and what to do about it. */

@@ -18,9 +18,8 @@ export function speakerView(
     node: version.node,
     plan: () => speaker.plan(),
     peers: (instance) => speaker.peers(instance),
-    routePage: (instance, table, filter, cursor, limit) =>
-      speaker.routePage(instance, table, filter, cursor, limit),
-    withheld: (instance, peer, of) => speaker.withheld(instance, peer, of),
+    routePage: (...query) => speaker.routePage(...query),
+    withheld: (...query) => speaker.withheld(...query),
     command: (instance, peer, command) => loop.input({ kind: 'command', instance, peer, command }),
     rpkiCaches: (instance) => beside.rpkiCaches(instance),
     stations: (instance) => beside.stations(instance),

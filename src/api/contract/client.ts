@@ -128,8 +128,9 @@ export async function* watchJson<T extends z.ZodType>(
   opened.value.setEncoding('utf8')
   try {
     for await (const chunk of opened.value) {
+      const searched = Math.max(0, text.length - 1)
       text += String(chunk)
-      let end = text.indexOf('\n\n')
+      let end = text.indexOf('\n\n', searched)
       while (end >= 0) {
         const data = text
           .slice(0, end)

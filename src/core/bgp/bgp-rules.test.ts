@@ -144,7 +144,7 @@ for (const { version, addresses, route: text, longer } of versions) {
     world.run(10_000)
     assert.equal(best(b)?.otc, 65001)
     assert.equal(best(c), undefined)
-    assert.match(b.bgp.withheld('c').find((each) => each.prefix === text)?.reason ?? '', /route leak/)
+    assert.match(b.bgp.withheld('c').entries.find((each) => each.prefix === text)?.reason ?? '', /route leak/)
     assert.equal(best(d)?.otc, 65001)
   })
 
@@ -244,7 +244,7 @@ for (const { version, addresses, route: text, longer } of versions) {
     assert.ok(best(b) !== undefined)
     assert.equal(best(b, longer), undefined)
     assert.equal(a.sent.length, before + 1)
-    assert.match(a.bgp.withheld('b')[0]?.reason ?? '', /^rejected by policy out, statement 1/)
+    assert.match(a.bgp.withheld('b').entries[0]?.reason ?? '', /^rejected by policy out, statement 1/)
   })
 
   named('RFC 6811 §4: routes are judged again when what is known of their origins changes', () => {

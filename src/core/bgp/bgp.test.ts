@@ -160,7 +160,7 @@ test('a route whose next hop cannot be expressed is withheld, with the reason', 
   world.configure(a, b)
   world.run(settleMs)
   assert.deepEqual(shown(b, 'locRib'), ['2001:db8:101::/64 a 2001:db8::9'])
-  const withheld = new Map(a.bgp.withheld('b').map((each) => [each.prefix as string, each.reason]))
+  const withheld = new Map(a.bgp.withheld('b').entries.map((each) => [each.prefix as string, each.reason]))
   assert.equal(withheld.size, 2)
   assert.match(withheld.get('2001:db8:100::/64')!, /no IPv6 address on the interface/)
   assert.match(withheld.get('203.0.113.0/24')!, /is the neighbour itself/)
@@ -507,7 +507,7 @@ test('an iBGP full mesh agrees, passes nothing on inside, and tells the outside 
   assert.deepEqual(shown(outside, 'adjRibIn'), ['203.0.113.0/24 c 192.0.2.3'])
   assert.deepEqual(shown(b, 'adjRibOut'), [])
   assert.deepEqual(
-    b.bgp.withheld('c').map(({ reason }) => reason.includes('iBGP')),
+    b.bgp.withheld('c').entries.map(({ reason }) => reason.includes('iBGP')),
     [true],
   )
 })

@@ -7,21 +7,31 @@
  */
 import { present } from '#core/lib/assert.ts'
 import type { Prng } from '#core/lib/prng.ts'
-import type { Prefix } from '#core/net/prefix.ts'
 import { type BgpState, type ConnectionNumbers, newState, showTap } from './bgp-state.ts'
 import { obey } from './commands.ts'
 import { configure, removeNeighbour } from './configuration.ts'
 import { accept, fullFor, queueChanged, receive, unheard } from './connections.ts'
 import { families } from './family.ts'
-import type { BgpInput, BgpOutput, PeerStatus, RouteEntry, RouteFilter, RoutePage, RouteTable } from './io.ts'
+import type {
+  BgpInput,
+  BgpOutput,
+  PeerStatus,
+  RouteEntry,
+  RouteFilter,
+  RoutePage,
+  RouteTable,
+  WithheldFilter,
+  WithheldPage,
+} from './io.ts'
 import { type Neighbour, dynamicIdleMs, isOpening, neighbourDeadline, tappedSession } from './neighbour.ts'
 import { peerStatus } from './peer-status.ts'
 import type { OriginChange } from './policy/origins.ts'
 import { isOver } from './restarter.ts'
 import { ribSink, runRib } from './rib-output.ts'
 import { ownOrigin } from './rib-session.ts'
-import { withheldFrom } from './rib/explain.ts'
-import { type RouteQuery, queryPage, queryRoutes } from './rib/query.ts'
+import { withheldPage } from './rib/explain.ts'
+import { queryPage, queryRoutes } from './rib/query.ts'
+import type { RouteQuery } from './rib/route-reader.ts'
 import type { RibSink } from './rib/update-groups.ts'
 import { drive, startSession, stopSession } from './sessions.ts'
 import { expired } from './stale-routes.ts'
@@ -87,12 +97,13 @@ export class Bgp {
 
   /**
    * The same routes in pages of about `limit`, in the order of the tables. `cursor`: 0, then what the page before gave. Routes
-   * that come or go between two pages may be missed; those that stay are given once. A page may be empty and not the last.
+   * that come or go between two pages may be missed; those that stay are given once. A page may be empty and not the last: it
+   * ends when it has done its work, of which `effort` (up to 1) says how much that is.
    */
-  routePage(table: RouteTable, filter: RouteFilter, cursor: number, limit: number): RoutePage {
+  routePage(table: RouteTable, filter: RouteFilter, cursor: number, limit: number, effort = 1): RoutePage {
     const query = this.#queryOf(filter)
     if (this.#state.rib === undefined || query === undefined) return { entries: [] }
-    const page = queryPage(this.#state.rib, table, query, this.#names(), cursor, limit)
+    const page = queryPage(this.#state.rib, table, query, this.#names(), cursor, limit, effort)
     return { ...page, entries: this.#withOrigins(page.entries) }
   }
 
@@ -105,14 +116,14 @@ export class Bgp {
   }
 
   /**
-   * Own routes and, with `exportLearned`, best paths that this established peer is meant to get and does not. `of`: own routes
-   * only, which are found without a look at the whole table.
+   * A page of the own routes and, with `exportLearned`, best paths that this established peer is meant to get and does not.
+   * `cursor`, `effort`: as of {@link routePage}.
    */
-  withheld(peer: string, of: 'all' | 'own' = 'all'): { prefix: Prefix; reason: string }[] {
+  withheld(peer: string, filter: WithheldFilter = { of: 'all' }, cursor = 0, effort = 1): WithheldPage {
     const neighbour = this.#state.neighbours.get(peer)
     return neighbour === undefined || this.#state.rib === undefined
-      ? []
-      : withheldFrom(this.#state.rib, neighbour.slot, of)
+      ? { entries: [] }
+      : withheldPage(this.#state.rib, neighbour.slot, filter, cursor, effort)
   }
 
   /** Established sessions, as stations and dumps are told of them. */

@@ -257,6 +257,19 @@ export interface RoutePage {
   next?: number
 }
 
+/** Which routes are asked for that a neighbour is meant to get and does not. */
+export interface WithheldFilter {
+  /** Own routes only, or learned ones, too. */
+  of: 'all' | 'own'
+  prefix?: Prefix | undefined
+}
+
+/** A part of an answer about what a neighbour does not get, with the rule; `next` as of {@link RoutePage}. */
+export interface WithheldPage {
+  entries: { prefix: Prefix; reason: string }[]
+  next?: number
+}
+
 /**
  * A step of the decision (RFC 4271 §9.1.2.2 and what came after it), in its order. `only`: there was no other path.
  */

@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { route, World } from '#core/bgp/bgp.testing.ts'
-import { dumpTables, fileNameOf, nextFileAt, UpdateRecorder } from './dump.ts'
+import { familyOfPrefix } from '#core/bgp/family.ts'
+import type { RouteEntry } from '#core/bgp/io.ts'
+import type { TappedSession } from '#core/bgp/tap.ts'
+import { address } from '#core/net/address.ts'
+import { prefix } from '#core/net/prefix.ts'
+import { dumpTables, fileNameOf, nextFileAt, UpdateRecorder, type DumpSource } from './dump.ts'
 import { readAll } from './mrt.testing.ts'
 import { Shower, textOf } from './show.ts'
 
@@ -47,6 +52,61 @@ for (const version of [4, 6] as const) {
     assert.equal(lines(record()).at(-1), `BGP4MP|1700000000|STATE|${peer}|65002|6|1`)
   })
 }
+
+test('RFC 6396 §4.3.2: a prefix has one record, also when its paths come in several pages', () => {
+  const sessions = (['192.0.2.2', '192.0.2.3'] as const).map((text, i): TappedSession => {
+    const remoteAddress = address(text)
+    const ends = { localAddress: address('192.0.2.1'), localPort: 179, remoteAddress, remotePort: 40_000 }
+    return {
+      peer: `p${i}`,
+      asn: 65002,
+      routerId: remoteAddress,
+      localAsn: 65001,
+      ends,
+      families: ['ipv4/unicast', 'ipv6/unicast'],
+      fourOctetAsn: true,
+      addPathReceive: [],
+      addPathSend: [],
+      since: 0,
+      sentOpen: new Uint8Array(0),
+      receivedOpen: new Uint8Array(0),
+    }
+  })
+  const entry = (text: string, peer: string): RouteEntry => ({
+    prefix: prefix(text),
+    peer,
+    attributes: {
+      origin: 'igp',
+      asPath: [],
+      nextHop: address(text.includes(':') ? '2001:db8::1' : '192.0.2.2'),
+    },
+    since: 0,
+    best: true,
+  })
+  for (const [one, other] of [
+    ['203.0.113.0/24', '198.51.100.0/24'],
+    ['2001:db8:2::/48', '2001:db8:3::/48'],
+  ] as const) {
+    const pages = [[entry(other, 'p0'), entry(one, 'p0')], [], [entry(one, 'p1')], [entry(other, 'p1')], []]
+    const page: DumpSource['page'] = (table, { family }, cursor) =>
+      table === 'adjRibIn' && family === familyOfPrefix(prefix(one))
+        ? { entries: pages[cursor]!, ...(cursor + 1 < pages.length && { next: cursor + 1 }) }
+        : { entries: [] }
+    const source = { asn: 65001, routerId: address('192.0.2.1'), name: 'edge', sessions, page }
+    const parts = [...dumpTables(source, 0)].flat()
+    // The peers, and then the other prefix, this one with both its paths, and the other one again.
+    assert.equal(parts.length, 4)
+    assert.deepEqual(
+      lines([joined(parts)]).map((line) => line.split('|').slice(3, 6).join(' ')),
+      [
+        `192.0.2.2 65002 ${other}`,
+        `192.0.2.2 65002 ${one}`,
+        `192.0.2.3 65002 ${one}`,
+        `192.0.2.3 65002 ${other}`,
+      ],
+    )
+  }
+})
 
 test('names of files are filled in with the time in UTC and the instance', () => {
   const at = Date.parse('2026-01-02T03:04:05Z')

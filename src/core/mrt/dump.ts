@@ -88,12 +88,18 @@ export function* dumpTables(source: DumpSource, now: number): Generator<Uint8Arr
   for (const table of ['adjRibIn', 'locRib'] as const)
     for (const family of families) {
       let cursor: number | undefined = 0
+      // Of the last prefix of a page, of which the next one may give more.
+      let open: RouteEntry[] = []
       while (cursor !== undefined) {
         const page: RoutePage = source.page(table, { family }, cursor, pageSize)
         cursor = page.next
+        const entries: RouteEntry[] = [...open, ...page.entries]
+        const last = cursor === undefined ? undefined : entries.at(-1)?.prefix
+        const whole = entries.findLastIndex((entry) => entry.prefix !== last) + 1
+        open = entries.splice(whole)
         const records: Uint8Array[] = []
-        for (const { prefix, entries } of byPrefix(page.entries)) {
-          const wanted = table === 'adjRibIn' ? entries : entries.filter(({ peer }) => peer === undefined)
+        for (const { prefix, entries: paths } of byPrefix(entries)) {
+          const wanted = table === 'adjRibIn' ? paths : paths.filter(({ peer }) => peer === undefined)
           const rib = wanted.flatMap((entry) => ribEntry(family, entry, indexes) ?? [])
           if (rib.length > 0) records.push(writeRib(now, family, sequence++, prefix, rib))
         }

@@ -12,6 +12,8 @@ import type {
   RouteEntry,
   RouteFilter,
   RoutePage,
+  WithheldFilter,
+  WithheldPage,
   RouteTable,
 } from '#core/bgp/io.ts'
 import type { TappedSession } from '#core/bgp/tap.ts'
@@ -20,7 +22,6 @@ import { compareText } from '#core/lib/order.ts'
 import { Prng } from '#core/lib/prng.ts'
 import type { Address } from '#core/net/address.ts'
 import type { Problem } from '#core/lib/reason.ts'
-import type { Prefix } from '#core/net/prefix.ts'
 import { withLastValid } from '#core/dialect/native.ts'
 import type { NodePlan } from '#core/plan/node-plan.ts'
 import { planNode } from '#core/plan/plan-node.ts'
@@ -110,14 +111,21 @@ export class Speaker {
     filter: RouteFilter,
     cursor: number,
     limit: number,
+    effort?: number,
   ): RoutePage {
     const bgp = this.#running.get(instance)?.bgp
-    return bgp?.routePage(table, filter, cursor, limit) ?? { entries: [] }
+    return bgp?.routePage(table, filter, cursor, limit, effort) ?? { entries: [] }
   }
 
   /** As `Bgp.withheld`, of one instance; empty for one that is not here. */
-  withheld(instance: string, peer: string, of: 'all' | 'own'): { prefix: Prefix; reason: string }[] {
-    return this.#running.get(instance)?.bgp.withheld(peer, of) ?? []
+  withheld(
+    instance: string,
+    peer: string,
+    filter: WithheldFilter,
+    cursor: number,
+    effort?: number,
+  ): WithheldPage {
+    return this.#running.get(instance)?.bgp.withheld(peer, filter, cursor, effort) ?? { entries: [] }
   }
 
   /** Established sessions of one instance, as stations and dumps are told of them; empty for one that is not here. */

@@ -1,30 +1,62 @@
 /** Why a neighbour does not get a route: asked by people, so derived anew from the tables and never stored. */
-import type { Prefix } from '#core/net/prefix.ts'
-import { families, type Family } from '../family.ts'
+import { families, familyOfPrefix, type Family } from '../family.ts'
+import type { WithheldFilter, WithheldPage } from '../io.ts'
+import { encodePrefix } from '../wire/nlri.ts'
 import type { Rib } from './rib.ts'
 
-/** Every best path, or own route, that this neighbour is meant to get and does not. Nothing while its session is down. */
-export function withheldFrom(
+/** What a page may cost, in prefixes looked at. */
+const pageCost = 8_000
+/** Rules and policies are asked for the reason. */
+const reasonCost = 100
+/** Ids are below this. */
+const cursorBase = 2 ** 25
+
+/**
+ * A page of the best paths, or own routes, that this neighbour is meant to get and does not; none while its session is down.
+ * `cursor`, `effort`: as of `queryPage`.
+ */
+export function withheldPage(
   rib: Rib,
   slot: number,
-  of: 'all' | 'own',
-): { prefix: Prefix; reason: string }[] {
-  const found: { prefix: Prefix; reason: string }[] = []
-  for (const family of families) {
+  { of, prefix }: WithheldFilter,
+  cursor: number,
+  effort = 1,
+): WithheldPage {
+  const entries: WithheldPage['entries'] = []
+  const costMax = effort * pageCost
+  let cost = 0
+  const look = (family: Family, id: number) => {
+    cost++
+    if (of === 'own' && rib.tables[family].peers[slot]!.own.get(id) === 0) return
+    const reason = withheldReason(rib, slot, family, id)
+    if (reason === undefined) return
+    cost += reasonCost
+    entries.push({ prefix: rib.tables[family].prefixes.prefix(id), reason })
+  }
+  if (prefix !== undefined) {
+    const family = familyOfPrefix(prefix)
+    const id = rib.tables[family].prefixes.find(encodePrefix(prefix), 0)
+    if (id >= 0) look(family, id)
+    return { entries }
+  }
+  const start = Math.floor(cursor / cursorBase)
+  for (const [index, family] of families.entries()) {
+    if (index < start) continue
     const { prefixes, peers } = rib.tables[family]
     const { own } = peers[slot]!
-    for (let id = 0; id < prefixes.top; id++) {
-      // Segments without own routes of its are passed over.
-      if (of === 'own') id = own.present(id)
-      if (id >= prefixes.top) break
-      if (of === 'own' && own.get(id) === 0) continue
-      const reason = prefixes.isFree(id) ? undefined : withheldReason(rib, slot, family, id)
-      if (reason !== undefined) found.push({ prefix: prefixes.prefix(id), reason })
+    for (let id = index === start ? cursor % cursorBase : 0; id < prefixes.top; id++) {
+      if (of === 'own') {
+        // Segments without own routes for it are passed over.
+        id = own.present(id)
+        if (id >= prefixes.top) break
+      }
+      if (cost >= costMax) return { entries, next: index * cursorBase + id }
+      if (prefixes.isFree(id)) cost++
+      else look(family, id)
     }
   }
-  return found
+  return { entries }
 }
-
 /** Undefined if the neighbour gets the best path to this prefix, is not meant to get it, or there is none. */
 function withheldReason(rib: Rib, slot: number, family: Family, prefix: number): string | undefined {
   const { session, policy } = rib.neighbours[slot] ?? {}

@@ -1,79 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { address, type Address } from '#core/net/address.ts'
 import { linkBandwidthCommunity } from '#core/net/extended-community.ts'
 import { prefix } from '#core/net/prefix.ts'
-import type { PathAttributes } from '../attributes.ts'
-import { families, familyOfPrefix } from '../family.ts'
-import { encodeAttributes } from '../wire/attributes.ts'
-import type { Update } from '../wire/message.ts'
-import { encodePrefix } from '../wire/nlri.ts'
-import { queryPage, queryRoutes, type RouteQuery } from './query.ts'
-import { Rib, type NeighbourSession } from './rib.ts'
-
-const names = new Map([
-  [1, 'a'],
-  [2, 'b'],
-  [3, 'c'],
-])
-
-/** Three eBGP neighbours; what each says, by prefix. */
-function ribWith(said: Record<number, Record<string, Partial<PathAttributes>>>): Rib {
-  const rib = new Rib({ seed: 1 })
-  for (const slot of names.keys()) {
-    rib.addNeighbour({ importRoutes: true, exportLearned: true })
-    rib.sessionUp(slot, session(slot))
-    for (const [text, attributes] of Object.entries(said[slot] ?? {})) {
-      const family = familyOfPrefix(prefix(text))
-      const nextHop = address(family === 'ipv4/unicast' ? `192.0.2.${slot}` : `2001:db8::${slot}`)
-      const path: PathAttributes = {
-        origin: 'igp',
-        asPath: [{ kind: 'sequence', asns: [65000 + slot] }],
-        nextHop,
-        ...attributes,
-      }
-      const announced = [{ family, nlri: encodePrefix(prefix(text)), nextHop: { global: nextHop } }]
-      const update: Update = {
-        kind: 'update',
-        withdrawn: [],
-        endOfRib: [],
-        faults: [],
-        announced,
-        attributes: encodeAttributes(path),
-      }
-      rib.receive(slot, update, 0)
-    }
-    rib.run(0, { send() {}, refreshBorder() {}, bestChanged() {} })
-  }
-  return rib
-}
-
-function session(slot: number): NeighbourSession {
-  const from = {
-    kind: 'external',
-    name: names.get(slot)!,
-    address: address(`192.0.2.${slot}`),
-    asn: 65000 + slot,
-    routerId: address(`10.0.0.${slot}`),
-  } as const
-  const own = { localAsn: 65000, clusterId: address('10.0.0.9'), localAddress: address('192.0.2.9') }
-  return {
-    from,
-    source: {
-      from,
-      ...own,
-      localRouterId: address('10.0.0.9') satisfies Address,
-      importRoutes: true,
-      enforceFirstAs: false,
-      honourGracefulShutdown: true,
-      aigp: true,
-    },
-    target: { kind: 'external', address: from.address, asn: from.asn, ...own, extendedNextHop: [] },
-    families,
-    fourOctetAsn: true,
-    maxLength: 4096,
-  }
-}
+import { queryPage, queryRoutes } from './query.ts'
+import { names, ribWith } from './query.testing.ts'
+import type { RouteQuery } from './route-reader.ts'
 
 const nested = ribWith({
   1: { '10.0.0.0/8': {}, '10.1.0.0/16': {}, '10.1.2.0/24': { communities: [7] }, '2001:db8::/32': {} },

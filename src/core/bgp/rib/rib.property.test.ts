@@ -6,7 +6,7 @@ import { prefix, type Prefix } from '#core/net/prefix.ts'
 import type { PathAttributes } from '../attributes.ts'
 import type { OriginatedAttributes } from '../config.ts'
 import { families, familyOfPrefix, type Family } from '../family.ts'
-import type { RouteEntry, RouteTable } from '../io.ts'
+import type { RouteEntry, RouteTable, WithheldFilter, WithheldPage } from '../io.ts'
 import type { CompiledChain } from '../policy/chain.ts'
 import type { PrefixTest } from '../policy/outcome.ts'
 import { decodeAttributes, encodeAttributes } from '../wire/attributes.ts'
@@ -14,7 +14,7 @@ import { Framer } from '../wire/framer.ts'
 import type { Update } from '../wire/message.ts'
 import { encodePaths, encodePrefix, nlriPaths } from '../wire/nlri.ts'
 import { decodeMessage } from '../wire/wire.ts'
-import { withheldFrom } from './explain.ts'
+import { withheldPage } from './explain.ts'
 import { queryPage, queryRoutes } from './query.ts'
 import { referenceAdjRibOut, referenceImport, referenceLocRib, type ReferenceRib } from './rib.reference.ts'
 import { segmentSize } from './column.ts'
@@ -496,7 +496,11 @@ function compare(rib: Rib, model: ReferenceRib, told: Map<number, Told>): void {
       borders.filter((role) => role === 'end').length,
     )
     const withheld = withheldFrom(rib, slot, 'all')
-    for (const { prefix } of withheld) assert.equal(out.has(prefix), false)
+    for (const entry of withheld) {
+      assert.equal(out.has(entry.prefix), false)
+      const filter = { of: 'all', prefix: entry.prefix } as const
+      assert.deepEqual(withheldPage(rib, slot, filter, 0), { entries: [entry] })
+    }
     assert.deepEqual(
       withheldFrom(rib, slot, 'own'),
       withheld.filter(({ prefix }) => model.own.get(prefix)?.has(slot) === true),
@@ -546,7 +550,18 @@ function paged(
 ): RouteEntry[] {
   const found: RouteEntry[] = []
   for (let cursor: number | undefined = 0; cursor !== undefined;) {
-    const page = queryPage(rib, table, slot === undefined ? {} : { slot }, names, cursor, 2)
+    const page = queryPage(rib, table, slot === undefined ? {} : { slot }, names, cursor, 2, 0.001)
+    found.push(...page.entries)
+    cursor = page.next
+  }
+  return found
+}
+
+/** Page by page, with little on each. */
+function withheldFrom(rib: Rib, slot: number, of: WithheldFilter['of']): WithheldPage['entries'] {
+  const found: WithheldPage['entries'] = []
+  for (let cursor: number | undefined = 0; cursor !== undefined;) {
+    const page: WithheldPage = withheldPage(rib, slot, { of }, cursor, 0.0001)
     found.push(...page.entries)
     cursor = page.next
   }
