@@ -105,9 +105,30 @@ export class BitColumn {
     if (segment[word] !== old) this.count--
   }
 
-  /** The first id from `from` on whose bit is set, −1 if there is none. */
-  next(from: number): number {
+  /** The first id from `from` on and below `until` whose bit is set, −1 if there is none. */
+  next(from: number, until = Infinity): number {
+    const id = this.#next(from, until)
+    return id < until ? id : -1
+  }
+
+  /** Copies the bits from `from` to `until` in words of 32 that begin at multiples of 32; none if all are 0. */
+  words(from: number, until: number): Int32Array {
+    if (this.count === 0 || this.next(from, until) < 0) return noWords
+    const start = from >>> 5
+    const words = new Int32Array(((until - 1) >>> 5) - start + 1)
+    for (let i = 0; i < words.length; i++) {
+      const segment = this.#segments[(start + i) >>> (segmentBits - 5)]
+      if (segment !== undefined) words[i] = segment[(start + i) & (segmentMask >>> 5)]!
+    }
+    words[0]! &= -1 << (from & 31)
+    if ((until & 31) !== 0) words[words.length - 1]! &= ~(-1 << (until & 31))
+    return words
+  }
+
+  #next(from: number, until: number): number {
+    if (this.count === 0) return -1
     for (let index = from >>> segmentBits; index < this.#segments.length; index++) {
+      if (index << segmentBits >= until) return -1
       const segment = this.#segments[index]
       if (segment === undefined) continue
       const first = index === from >>> segmentBits ? from & segmentMask : 0
@@ -120,6 +141,8 @@ export class BitColumn {
     return -1
   }
 }
+
+const noWords = new Int32Array(0)
 
 type TypedArray = Uint8Array | Uint16Array | Uint32Array | Int32Array
 

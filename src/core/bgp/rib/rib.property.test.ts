@@ -31,7 +31,7 @@ const prefixes = [
   '2001:db8::1/128',
 ].map(prefix)
 
-/** Neighbours of all kinds; AS 65002 twice, so that MED counts, and two sessions to one router. */
+/** Neighbours of all kinds; AS 65002 twice, so that MED counts, two sessions to one router, and two that get the same. */
 const neighbours = [
   { asn: 65002, routerId: '10.9.0.4', address: '192.0.2.2' },
   { asn: 65002, routerId: '10.9.0.3', address: '192.0.2.3' },
@@ -39,6 +39,8 @@ const neighbours = [
   { asn: 65003, routerId: '10.9.0.2', address: '2001:db8:f::4' },
   { asn: 65001, routerId: '10.9.0.1', address: '192.0.2.5' },
   { asn: 65001, routerId: '10.9.0.5', address: '2001:db8:f::5' },
+  { asn: 65004, routerId: '10.9.0.6', address: '192.0.2.6' },
+  { asn: 65005, routerId: '10.9.0.7', address: '192.0.2.7' },
 ].map((each) => ({ asn: each.asn, routerId: address(each.routerId), address: address(each.address) }))
 
 const localAsn = 65001
@@ -80,10 +82,13 @@ function sessionOf(index: number, otherVersion: boolean): NeighbourSession {
     // Some are told in two octets (RFC 6793), some take little at a time or several paths (RFC 7911).
     fourOctetAsn: index !== 2,
     maxLength: 4096,
-    ...(index === 5 || index === 1 ? { addPathSend: { 'ipv4/unicast': 2, 'ipv6/unicast': 3 } } : {}),
+    ...(takesSeveral.includes(index) ? { addPathSend: { 'ipv4/unicast': 2, 'ipv6/unicast': 3 } } : {}),
     enhancedRouteRefresh: index === 0,
   }
 }
+
+/** Take several paths per prefix (RFC 7911); the first and the last of them get the same. */
+const takesSeveral = [1, 5, 6]
 
 /** Sends several paths per prefix (RFC 7911). */
 const severalFrom = 4

@@ -18,9 +18,11 @@ import { OutcomeMemo } from './export-outcomes.ts'
 import { targetKey, type ExportTarget } from './export.ts'
 import { sourceKey, type ImportSource } from './import.ts'
 import { Imports, type ImportMemory } from './imports.ts'
+import { Discarded } from './lag.ts'
 import { BY_PREFIX } from './outcome-cache.ts'
 import { OwnRoutes, type OwnRoute } from './own-routes.ts'
 import type { LearnedFrom, PathSource } from './path-source.ts'
+import { Pieces } from './pieces.ts'
 import { cellBits, cellOf, PeerTable, RibTable } from './rib-table.ts'
 import { Sweeps } from './sweeps.ts'
 import type { GroupRules, GroupWorld, UpdateGroup } from './update-group.ts'
@@ -77,6 +79,9 @@ export interface Neighbour {
 
 /** Prefixes that a call looks at. */
 const defaultSliceSize = 16_384
+/** Most prefixes that a member that is behind is told of before the next one has its turn. */
+const largestPiece = 4096
+
 export class Rib {
   readonly store: AttributeStore
   readonly tables: Record<Family, RibTable>
@@ -109,14 +114,16 @@ export class Rib {
       decision: this.decision,
       deferred: false,
       memo: new OutcomeMemo(),
+      pieces: new Pieces(),
+      discarded: new Discarded(this.tables[family]),
+      pieceSize: Math.max(1, Math.min(largestPiece, sliceSize >>> 2)),
       sourceOf: (slot) => this.sourceOf(slot),
     })
     this.#worlds = { 'ipv4/unicast': world('ipv4/unicast'), 'ipv6/unicast': world('ipv6/unicast') }
-    this.#groups = {
-      'ipv4/unicast': new UpdateGroups('ipv4/unicast', this.#worlds['ipv4/unicast']),
-      'ipv6/unicast': new UpdateGroups('ipv6/unicast', this.#worlds['ipv6/unicast']),
-    }
     this.#own = new OwnRoutes(this.store, this.tables)
+    const groups = (family: Family) =>
+      new UpdateGroups(family, this.#worlds[family], () => this.#own.prefixes(family))
+    this.#groups = { 'ipv4/unicast': groups('ipv4/unicast'), 'ipv6/unicast': groups('ipv6/unicast') }
     this.#imports = new Imports(this.store, this.tables)
     this.#sweeps = new Sweeps(this.store, this.tables, (slot, family, set, prefix, stale) => {
       const { imports, longLived } = this.#neighbour(slot)
@@ -393,7 +400,7 @@ export class Rib {
       const groups = this.#groups[family]
       groups.busy = false
       if (this.#regroup) groups.assign((slot) => this.#rulesFor(slot, family))
-      groups.tellOwn(this.#own.prefixes(family), sink)
+      budget = groups.tellOwn(budget, sink)
     }
     this.#regroup = false
     // Half of it is left to tell what changes.

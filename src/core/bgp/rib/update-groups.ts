@@ -36,21 +36,24 @@ const leastBatch = 32
 export class UpdateGroups {
   readonly #family: Family
   readonly #world: GroupWorld
+  readonly #own: () => ReadonlySet<number>
   readonly #groups = new Map<string, UpdateGroup>()
   readonly #places = new Map<number, GroupPlace>()
   readonly #dissolving: UpdateGroup[] = []
   /** Slots of members that are behind or owed something at the end of a transfer, the next one first. */
   readonly #attended = new Set<number>()
-  /** Groups that somebody has joined whose own routes may be others. */
-  readonly #joined = new Set<UpdateGroup>()
+  /** Groups that somebody has joined whose own routes may be others, with the prefixes that they have yet to look at. */
+  readonly #joined = new Map<UpdateGroup, Iterator<number>>()
   readonly #outbox = new Outbox()
   readonly #batch = new Uint32Array(largeFlush)
   /** Something is left to be done at once. */
   busy = false
 
-  constructor(family: Family, world: GroupWorld) {
+  /** `own`: gives the prefixes that there are own routes to. */
+  constructor(family: Family, world: GroupWorld, own: () => ReadonlySet<number>) {
     this.#family = family
     this.#world = world
+    this.#own = own
   }
 
   of(slot: number): UpdateGroup | undefined {
@@ -59,13 +62,13 @@ export class UpdateGroups {
 
   join(slot: number, rules: GroupRules, bordered: boolean): void {
     const { table } = this.#world
-    const key = rulesKey(slot, rules)
+    const key = rulesKey(rules)
     let group = this.#groups.get(key)
     if (group === undefined) this.#groups.set(key, (group = new UpdateGroup(this.#world, rules)))
     if (rules.encoding.pathIds) table.tellsAll = true
     this.#places.set(slot, { group, bordered })
     group.join(slot, table.peers[slot]!)
-    this.#joined.add(group)
+    this.#joined.set(group, this.#own().values())
     this.#attend(slot)
   }
 
@@ -76,6 +79,8 @@ export class UpdateGroups {
     if (group === undefined) return
     group.leave(slot)
     this.#dropEmpty(group)
+    // What it was told may have been the last thing to be kept of this group or of others.
+    this.busy = true
   }
 
   /** Puts neighbours whose rules changed into the group that they now belong to; what they have been told is kept in mind. */
@@ -83,7 +88,7 @@ export class UpdateGroups {
     for (const [key, group] of this.#groups.entries().toArray()) {
       const moves = new Map<string, number[]>()
       for (const slot of group.members.keys()) {
-        const wanted = rulesKey(slot, rulesFor(slot))
+        const wanted = rulesKey(rulesFor(slot))
         moves.set(wanted, [...(moves.get(wanted) ?? []), slot])
       }
       const stay = moves.delete(key)
@@ -102,9 +107,9 @@ export class UpdateGroups {
   }
 
   refresh(slot: number): void {
-    const group = this.of(slot)
-    if (group === undefined) return
-    group.refresh(slot)
+    const member = this.of(slot)?.members.get(slot)
+    if (member === undefined) return
+    member.refreshDue = true
     this.#attend(slot)
   }
 
@@ -128,15 +133,26 @@ export class UpdateGroups {
 
   /**
    * Tells groups that somebody joined of own routes, of which members may get different ones: before the newcomer is told what
-   * the others have.
+   * the others have. Gives what is left of the budget.
    */
-  tellOwn(prefixes: Iterable<number>, sink: RibSink): void {
-    for (const group of this.#joined) {
+  tellOwn(budget: number, sink: RibSink): number {
+    let left = budget
+    const { prefixes } = this.#world.table
+    for (const [group, own] of this.#joined) {
+      if (left <= 0) break
+      const cost = 1 + (group.members.size >>> 3)
       group.begin()
-      for (const prefix of prefixes) group.tell(prefix, this.#outbox)
+      let next = own.next()
+      for (; next.done !== true; next = own.next()) {
+        if (!prefixes.isFree(next.value)) group.tell(next.value, this.#outbox)
+        left -= cost
+        if (left <= 0) break
+      }
       this.#write(group, sink)
+      if (next.done === true) this.#joined.delete(group)
     }
-    this.#joined.clear()
+    if (this.#joined.size > 0) this.busy = true
+    return left
   }
 
   /**
@@ -177,21 +193,39 @@ export class UpdateGroups {
   bringUp(budget: number, complete: boolean, sink: RibSink): number {
     let left = budget
     for (const group of this.#groups.values()) left = this.#walk(group, left, sink)
-    for (const slot of this.#attended.values().toArray()) {
+    // In turn, a piece for each: those that go the same way find it made.
+    for (let idle = 0; idle < this.#attended.size;) {
+      if (left <= 0) {
+        this.busy = true
+        break
+      }
+      const slot = this.#attended.values().next().value!
       const { group, bordered } = this.#places.get(slot)!
       const member = group.members.get(slot)!
-      const waits = member.congested || group.walk.cursor < group.walk.until
-      if (!waits) left = this.#bringUpMember(group, member, bordered, left, complete, sink)
       this.#attended.delete(slot)
-      if (member.lag !== undefined || member.owesEndOfRib || member.refreshing !== 'no')
-        this.#attended.add(slot)
-      if (left > 0) continue
-      this.busy = true
-      break
+      const waits = member.congested || group.walk.cursor < group.walk.until || this.#joined.has(group)
+      const work = waits ? 0 : this.#bringUpMember(group, member, bordered, left, complete, sink)
+      left -= work
+      if (work > 0) idle = 0
+      if (!isAttended(member)) continue
+      this.#attended.add(slot)
+      if (work === 0) idle++
     }
-    const dying = this.#dissolving[0]
-    if (dying !== undefined && left > 0 && dying.dissolve(left)) this.#dissolving.shift()
-    if (this.#dissolving.length > 0) this.busy = true
+    if (this.#attended.size === 0) this.#world.pieces.clear()
+    return this.#forget(left)
+  }
+
+  /** What is of no use any longer. */
+  #forget(budget: number): number {
+    const { discarded } = this.#world
+    let left = budget > 0 ? discarded.run(budget) : budget
+    for (let i = 0; left > 0 && i < this.#dissolving.length; i++) {
+      const dying = this.#dissolving[i]!
+      if (!dying.isForgotten) continue
+      left = dying.dissolve(left)
+      if (dying.isDissolved) this.#dissolving.splice(i--, 1)
+    }
+    if (discarded.waiting || this.#dissolving.some(({ isForgotten }) => isForgotten)) this.busy = true
     return left
   }
 
@@ -202,13 +236,13 @@ export class UpdateGroups {
 
   #move(group: UpdateGroup, slots: readonly number[], wanted: string, rules: GroupRules): void {
     let next = this.#groups.get(wanted)
-    if (next === undefined) this.#groups.set(wanted, (next = group.cloneFor(rules, slots)))
-    else for (const slot of slots) next.take(group, group.members.get(slot)!)
-    this.#joined.add(next)
+    if (next === undefined) this.#groups.set(wanted, (next = new UpdateGroup(this.#world, rules)))
     for (const slot of slots) {
+      next.take(group, slot)
       this.#places.get(slot)!.group = next
       this.#attend(slot)
     }
+    this.#joined.set(next, this.#own().values())
   }
 
   #dropEmpty(group: UpdateGroup): void {
@@ -237,6 +271,7 @@ export class UpdateGroups {
     return left
   }
 
+  /** Gives the work that it was, in prefixes; 0: there was nothing to be done. */
   #bringUpMember(
     group: UpdateGroup,
     member: Member,
@@ -246,35 +281,33 @@ export class UpdateGroups {
     sink: RibSink,
   ): number {
     const { slot } = member
-    if (member.lag !== undefined && budget <= 0) {
-      this.busy = true
-      return budget
+    let work = 0
+    if (member.refreshDue && !isRanging(member)) {
+      member.refreshDue = false
+      member.owesBorder = bordered && !member.owesEndOfRib
+      if (member.owesBorder) sink.refreshBorder(slot, this.#family, 'begin')
+      group.sendAgain(member)
     }
-    if (member.refreshing === 'due') {
-      const borders = bordered && !member.owesEndOfRib
-      if (borders) sink.refreshBorder(slot, this.#family, 'begin')
-      member.refreshing = borders ? 'begun' : 'no'
-    }
-    const left = group.bringUp(member, budget, this.#outbox)
-    const { table, store } = this.#world
-    this.#outbox.write(table.prefixes, store, group.rules.encoding, (_, bytes, messages) =>
-      sink.send(slot, bytes, messages),
-    )
-    group.settle()
-    if (member.lag !== undefined) {
-      this.busy = true
-      return left
-    }
-    if (member.refreshing === 'begun') {
+    if (member.lag !== undefined)
+      work = group.behind.bringUp(member, member.lag, budget, this.#outbox, (bytes, messages) =>
+        sink.send(slot, bytes, messages),
+      )
+    if (member.owesBorder && !isRanging(member)) {
       sink.refreshBorder(slot, this.#family, 'end')
-      member.refreshing = 'no'
+      member.owesBorder = false
     }
     // What is gathered yet may be about the routes that this member is waiting for.
-    if (member.owesEndOfRib && complete && !this.#world.deferred && table.dirty.length === 0) {
+    if (
+      member.lag === undefined &&
+      member.owesEndOfRib &&
+      complete &&
+      !this.#world.deferred &&
+      this.#world.table.dirty.length === 0
+    ) {
       member.owesEndOfRib = false
       sink.send(slot, encodeEndOfRib(this.#family), 1)
     }
-    return left
+    return work
   }
 
   /** What waits in the outbox goes to all members in step but those that it is kept from. */
@@ -288,10 +321,17 @@ export class UpdateGroups {
   }
 }
 
+function isAttended(member: Member): boolean {
+  return member.lag !== undefined || member.owesEndOfRib || member.refreshDue || member.owesBorder
+}
+
+/** Whether a range is left that it is told as a whole. */
+function isRanging({ lag }: Member): boolean {
+  return lag !== undefined && lag.cursor < lag.until
+}
+
 /** Equal for neighbours that get the same in the same messages. */
-function rulesKey(slot: number, { target, exportLearned, encoding, paths }: GroupRules): string {
+function rulesKey({ target, exportLearned, encoding, paths }: GroupRules): string {
   const { fourOctetAsn, maxLength, pathIds } = encoding
-  // A group that sends several paths remembers for one member what it was told of a prefix.
-  const alone = pathIds ? slot : 0
-  return JSON.stringify([targetKey(target), exportLearned, fourOctetAsn, maxLength, paths, alone])
+  return JSON.stringify([targetKey(target), exportLearned, fourOctetAsn, maxLength, paths, pathIds])
 }
