@@ -152,6 +152,24 @@ test('equal sets share an id, and a set that nobody holds is gone: over any orde
   )
 })
 
+test('a set that went out of use is known again by the same id until many others went', () => {
+  const store = new AttributeStore(5)
+  const id = intern(store, plain)
+  const generation = store.generation[id]
+  for (let time = 0; time < 200; time++) {
+    store.release(id)
+    assert.equal(store.size, 0)
+    assert.equal(intern(store, plain), id)
+    assert.equal(store.size, 1)
+  }
+  assert.equal(store.generation[id], generation)
+  store.release(id)
+  for (let med = 0; med < 1000; med++) store.release(intern(store, { ...plain, med }))
+  assert.notEqual(store.generation[id], generation)
+  assert.equal(store.size, 0)
+  assert.ok(store.top < 100, `${store.top} ids were given out`)
+})
+
 test('weight and AIGP are values of the set', () => {
   const store = new AttributeStore(0)
   const id = intern(store, { ...plain, weight: 7, aigp: 2n ** 63n + 1n })

@@ -8,8 +8,10 @@
  *     columns    by id       hash offset length hop refs generation | localPref med neighbourAsn originAsn shape originatorId …
  *                            4    4      4      4   4    4            4         4   4            4         4     4
  *
- * 52 bytes per distinct set plus its block, 8 bytes before it and 12 to 24 bytes of slots; nothing per path. Sets are counted by use:
- * the id of one that nothing uses any more goes to the next new one, and its generation tells the two apart. Id 0 is no set.
+ * 53 bytes per distinct set plus its block, 8 bytes before it and 12 to 24 bytes of slots; nothing per path. Sets are counted by use:
+ * the id of one that nothing uses any more goes to the next new one, and its generation tells the two apart. The last few that
+ * went out of use stay for a while: the set of a route that comes and goes, and what policies made of it, stays known. Id 0 is
+ * no set.
  * Next hops are interned apart, because few serve many sets. Bench: `bench/rib.ts`.
  */
 import { assert } from '#core/lib/assert.ts'
@@ -37,6 +39,8 @@ export const defaultLocalPref = 100
 const segmentBits = 18
 const segmentSize = 1 << segmentBits
 const recordHead = 8
+/** Sets that stay after nothing uses them any more. */
+const keptMax = 64
 
 interface Segment {
   bytes: Uint8Array
@@ -94,7 +98,10 @@ export class AttributeStore {
   #hopOwners = new Uint32Array(16)
   readonly #owners = new Map<Address, number>()
   readonly #transient: number[] = []
-
+  /** Sets that went out of use, some of which have come back since; the next place to be taken. */
+  readonly #kept = new Uint32Array(keptMax)
+  #isKept = new Uint8Array(16)
+  #nextKept = 0
   readonly #ownAsn: number
 
   /**
@@ -106,9 +113,11 @@ export class AttributeStore {
     this.#ownAsn = ownAsn
   }
 
-  /** Number of distinct sets. */
+  /** Number of distinct sets that are in use. */
   get size(): number {
-    return this.#size
+    let idle = 0
+    for (const id of this.#kept) if (id !== 0 && this.#refs[id] === 0) idle++
+    return this.#size - idle
   }
 
   /** All ids are below this. */
@@ -164,7 +173,7 @@ export class AttributeStore {
     const refs = this.#refs[id]!
     assert(refs > 0, 'a set is released as often as it was held')
     this.#refs[id] = refs - 1
-    if (refs === 1) this.#remove(id)
+    if (refs === 1 && this.#isKept[id] === 0) this.#keep(id)
   }
 
   /** The canonical block, as a view that is valid until the next `intern` or `release`. */
@@ -260,6 +269,17 @@ export class AttributeStore {
     this.#offsets[id] = this.#current * segmentSize + at + recordHead
   }
 
+  /** In place of the one that has been kept longest. */
+  #keep(id: number): void {
+    const longest = this.#kept[this.#nextKept]!
+    this.#kept[this.#nextKept] = id
+    this.#nextKept = (this.#nextKept + 1) % keptMax
+    this.#isKept[id] = 1
+    if (longest === 0) return
+    this.#isKept[longest] = 0
+    if (this.#refs[longest] === 0) this.#remove(longest)
+  }
+
   #remove(id: number): void {
     const slots = this.#slots
     const mask = this.#mask
@@ -339,6 +359,7 @@ export class AttributeStore {
     this.originatorId = grown(this.originatorId, length)
     this.clusterListLength = grown(this.clusterListLength, length)
     this.flags = grown(this.flags, length)
+    this.#isKept = grown(this.#isKept, length)
   }
 
   #sameBlock(id: number, block: Uint8Array): boolean {
