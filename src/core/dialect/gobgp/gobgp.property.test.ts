@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import type { z } from 'zod'
+import { z } from 'zod'
 import { bgpInstanceSpecSchema } from '#core/schema/bgp-instance.ts'
 import { bgpPeerSpecSchema } from '#core/schema/bgp-peer.ts'
 import { gobgpConfigSchema } from '#core/schema/gobgp/config.ts'
@@ -11,9 +11,10 @@ import { shaped } from '#core/schema/shaped.testing.ts'
 import { gobgpFile, gobgpResources } from './gobgp.ts'
 
 const file = { kind: 'File', name: 'f' }
+const global = { config: { as: 65001 } }
 
 /** What may stand at some leaf, and is right at some of them. */
-const leaf = fc.constantFrom<unknown>(
+const leaves: readonly unknown[] = [
   0,
   1,
   3,
@@ -23,6 +24,12 @@ const leaf = fc.constantFrom<unknown>(
   65002,
   4294967295,
   -1,
+  256,
+  65536,
+  4294967296,
+  '4294967296',
+  '+4294967296',
+  '0.0.0.0',
   '65002',
   'last-as',
   '+5',
@@ -63,7 +70,8 @@ const leaf = fc.constantFrom<unknown>(
   '/tmp/x',
   'updates',
   'table',
-)
+]
+const leaf = fc.constantFrom(...leaves)
 
 function checkResources(value: unknown): boolean {
   const parsed = parseGobgpConfig(value, file)
@@ -97,13 +105,42 @@ test('whatever is not refused becomes resources that are valid', () => {
     let valid = 0
     fc.assert(
       fc.property(part, (value) => {
-        if (checkResources({ global: { config: { as: 65001 } }, [key]: value })) valid++
+        if (checkResources({ global, [key]: value })) valid++
       }),
       { numRuns: 500 },
     )
     assert.ok(valid > 0, `some ${key} are right`)
   }
 })
+
+test('a value that a field does not take is refused', () => {
+  for (const [key, field] of Object.entries(gobgpConfigSchema.shape)) {
+    let valid = 0
+    for (const value of alone(field as z.ZodType)) if (checkResources({ global, [key]: value })) valid++
+    assert.ok(valid > 0, `some ${key} are right`)
+  }
+})
+
+/** Values of this shape with one leaf each, besides what must be there. */
+function* alone(schema: z.ZodType): Generator {
+  if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault)
+    yield* alone(schema.unwrap() as z.ZodType)
+  else if (schema instanceof z.ZodArray) for (const value of alone(schema.element as z.ZodType)) yield [value]
+  else if (schema instanceof z.ZodObject) {
+    const rest = least(schema) as object
+    for (const [name, field] of Object.entries(schema.shape))
+      for (const value of alone(field as z.ZodType)) yield { ...rest, [name]: value }
+  } else yield* leaves
+}
+
+/** With what must be there, and no more. */
+function least(schema: z.ZodType): unknown {
+  if (schema instanceof z.ZodArray) return []
+  if (!(schema instanceof z.ZodObject)) return leaves.find((each) => schema.safeParse(each).success)
+  const fields: [string, z.ZodType][] = Object.entries(schema.shape)
+  const needed = fields.filter(([, field]) => !field.safeParse(undefined).success)
+  return Object.fromEntries(needed.map(([name, field]) => [name, least(field)]))
+}
 
 /** A neighbour that is right but for what is random in it, so that most are taken. */
 const neighbor = fc.record(
@@ -164,7 +201,7 @@ const neighbor = fc.record(
 test('a neighbour that GoBGP takes is taken, and its peer is valid', () => {
   fc.assert(
     fc.property(fc.array(neighbor, { maxLength: 3 }), (neighbors) => {
-      assert.ok(checkResources({ global: { config: { as: 65001 } }, neighbors }), 'it is taken')
+      assert.ok(checkResources({ global, neighbors }), 'it is taken')
     }),
     { numRuns: 500 },
   )

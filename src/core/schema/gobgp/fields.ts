@@ -16,6 +16,11 @@ export function numberField(min: number, max: number) {
 
 const uint32Max = 4294967295
 export const uint32Field = numberField(0, uint32Max)
+/** Whether it is a number of 32 bits in decimal. */
+export function isUint32(text: string): boolean {
+  return /^\d+$/.test(text) && Number(text) <= uint32Max
+}
+
 export const secondsField = numberField(0, 65535)
 
 export const booleanField = z.preprocess(
@@ -31,7 +36,7 @@ export const wordField = z.preprocess(
 /** An IPv4 address, or a number of 32 bits that stands for one. Empty or 0: none. */
 export const clusterIdField = wordField.refine(
   (text) => {
-    if (/^\d*$/.test(text)) return Number(text) <= uint32Max
+    if (text === '' || isUint32(text)) return true
     const parsed = parseAddress(text)
     return parsed.ok && versionOf(parsed.value) === 4
   },

@@ -124,6 +124,25 @@ const mistakes: { name: string; value: object; says: string[] }[] = [
       'communities-list[0]',
     ],
   },
+  ...['0', '4294967296'].map((as) => ({
+    name: `more than there are of AS numbers, metrics and repetitions, and AS ${as}`,
+    value: {
+      global,
+      'policy-definitions': [
+        {
+          name: 'p',
+          statements: [
+            {
+              actions: {
+                'bgp-actions': { 'set-med': '-4294967296', 'set-as-path-prepend': { as, 'repeat-n': 256 } },
+              },
+            },
+          ],
+        },
+      ],
+    },
+    says: ['set-med: write 100', 'prepend.as: write an AS', 'repeat-n'],
+  })),
 ]
 
 for (const { name, value, says } of mistakes) {

@@ -5,7 +5,15 @@ import type { Result } from '#core/lib/result.ts'
 import { parseAddress } from '#core/net/address.ts'
 import { parseCommunity, parseLargeCommunity } from '#core/net/community.ts'
 import { parseExtendedCommunity } from '#core/net/extended-community.ts'
-import { addressField, choiceField, prefixField, uint32Field, wordField } from './fields.ts'
+import {
+  addressField,
+  choiceField,
+  isUint32,
+  numberField,
+  prefixField,
+  uint32Field,
+  wordField,
+} from './fields.ts'
 
 const changeOptions = choiceField(['add', 'remove', 'replace']).optional()
 const names = z.array(wordField).optional()
@@ -178,9 +186,12 @@ const actionsSchema = z.strictObject({
     .strictObject({
       'set-as-path-prepend': z
         .strictObject({
-          'repeat-n': uint32Field.optional(),
+          // An octet in GoBGP, too.
+          'repeat-n': numberField(0, 255).optional(),
           as: wordField
-            .refine((text) => /^(last-as|\d{1,10}|)$/i.test(text), { error: 'write an AS number or last-as' })
+            .refine((text) => /^(last-as|)$/i.test(text) || (isUint32(text) && Number(text) > 0), {
+              error: 'write an AS number or last-as',
+            })
             .optional(),
         })
         .optional(),
@@ -226,7 +237,9 @@ const actionsSchema = z.strictObject({
         })
         .optional(),
       'set-med': wordField
-        .refine((text) => /^([+-]?\d{1,10})?$/.test(text), { error: 'write 100, +100 or -100' })
+        .refine((text) => text === '' || isUint32(text.replace(/^[+-]/, '')), {
+          error: 'write 100, +100 or -100, at most 4294967295',
+        })
         .optional(),
     })
     .optional(),
