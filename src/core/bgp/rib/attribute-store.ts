@@ -94,6 +94,8 @@ export class AttributeStore {
   readonly #hopIds = new Map<string, number>()
   readonly #hops: Hop[] = []
   readonly #freeHops: number[] = []
+  /** Of them, those with a link-local address beside. */
+  readonly #linkLocalHops = new Set<number>()
   /** Whose address a next hop is, by hop. */
   #hopOwners = new Uint32Array(16)
   readonly #owners = new Map<Address, number>()
@@ -221,8 +223,10 @@ export class AttributeStore {
   #setOwner(address: Address, slot: number): void {
     if (slot === 0) this.#owners.delete(address)
     else this.#owners.set(address, slot)
-    for (const [hop, { value, refs }] of this.#hops.entries())
-      if (refs > 0 && value.global === address) this.#hopOwners[hop] = slot
+    const plain = this.#hopIds.get(address)
+    if (plain !== undefined) this.#hopOwners[plain] = slot
+    for (const hop of this.#linkLocalHops)
+      if (this.#hops[hop]!.value.global === address) this.#hopOwners[hop] = slot
   }
 
   /** The neighbour whose address is the next hop of this set, 0 if it is nobody's. */
@@ -385,6 +389,7 @@ export class AttributeStore {
     const hop = this.#freeHops.pop() ?? this.#hops.length
     this.#hops[hop] = { key, value, refs: 0 }
     this.#hopIds.set(key, hop)
+    if (value.linkLocal !== undefined) this.#linkLocalHops.add(hop)
     this.#hopOwners = hop < this.#hopOwners.length ? this.#hopOwners : grown(this.#hopOwners, hop + 1)
     this.#hopOwners[hop] = this.#owners.get(value.global) ?? 0
     return hop
@@ -395,6 +400,7 @@ export class AttributeStore {
     entry.refs--
     if (entry.refs > 0) return
     this.#hopIds.delete(entry.key)
+    this.#linkLocalHops.delete(hop)
     this.#freeHops.push(hop)
   }
 

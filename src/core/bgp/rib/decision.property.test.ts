@@ -5,7 +5,7 @@ import { address } from '#core/net/address.ts'
 import type { PathAttributes } from '../attributes.ts'
 import { AttributeStore } from './attribute-store.ts'
 import { decideReference, type ReferencePath } from './decision.reference.ts'
-import { cellBits, PeerTable, RibTable } from './rib-table.ts'
+import { cellOf, PeerTable, RibTable } from './rib-table.ts'
 
 const nextHop = address('192.0.2.9')
 
@@ -139,7 +139,8 @@ function play(events: readonly Event[], alwaysCompareMed: boolean): void {
         ...(localPref === undefined ? {} : { localPref }),
         ...rare,
       }
-      cell = 4 * store.internTransient(attributes) + (rejected ? cellBits.rejected : 0)
+      const set = store.internTransient(attributes)
+      cell = cellOf(rejected ? 0 : set, set, 0)
       const from = neighbours[slot - 1]
       if (!rejected)
         held.set(key, {

@@ -8,7 +8,7 @@ import type { OriginatedAttributes } from '../config.ts'
 import { families, familyOfPrefix, type Family } from '../family.ts'
 import { encodePrefix } from '../wire/nlri.ts'
 import type { AttributeStore } from './attribute-store.ts'
-import type { RibTable } from './rib-table.ts'
+import { cellOf, type RibTable } from './rib-table.ts'
 
 /** An own route with what each neighbour gets of it, by slot. */
 export interface OwnRoute {
@@ -47,7 +47,7 @@ export class OwnRoutes {
       const id = table.prefixes.idOf(encodePrefix(prefix), 0)
       kept[family].add(id)
       const first = to.values().next().value ?? {}
-      table.setPath(0, id, 4 * this.#set(sets, family, first), 0, since)
+      table.setPath(0, id, cellOf(this.#set(sets, family, first), 0, 0), 0, since)
       for (const slot of slots) {
         const mine = to.get(slot)
         table.setOwn(slot, id, mine === undefined ? 0 : this.#set(sets, family, mine))
@@ -59,15 +59,6 @@ export class OwnRoutes {
       this.#prefixes[family] = kept[family]
     }
     for (const set of sets.byText.values()) this.#store.release(set)
-  }
-
-  /** The neighbour gets none any more. */
-  forget(slot: number): void {
-    for (const family of families) {
-      const table = this.#tables[family]
-      const { own } = table.peers[slot]!
-      for (const prefix of this.#prefixes[family]) if (own.get(prefix) !== 0) table.setOwn(slot, prefix, 0)
-    }
   }
 
   /** The set before it is rewritten for a neighbour; `sets` remembers, and holds them. */

@@ -4,13 +4,13 @@
  *
  *     per prefix            | best: path + 1 | bestSet | paths | state: holds × 4 + changed, dirty |   16, + its key (17 to 41)
  *     per neighbour, by prefix id
- *       in                  | attribute set × 4 + epoch, rejected |      since | tenths of a second |             8 per path
+ *       in                  | attribute set × 16 + epoch, rejected |     since | tenths of a second |             8 per path
  *       raw                 | set as it came, where policy made another one of it |                 4 in used segments only
  *       own                 | set of the own route for this neighbour |                             4 in used segments only
  *
  * A path is its neighbour's slot, or beyond {@link chained} a node of `chains`, where neighbours that send several paths per prefix
- * (RFC 7911) have theirs. A cell of the current epoch of its neighbour is fresh, one of the other epoch is stale, so that all
- * paths of a neighbour become stale at once. A prefix is held by every `out` cell of a group and by being dirty; with neither
+ * (RFC 7911) have theirs. A cell of the current epoch of its neighbour is fresh, one of another epoch is stale or about to go, so
+ * that all paths of a neighbour become so at once. A prefix is held by every `out` cell of a group and by being dirty; with neither
  * holds nor paths its id is freed. Each cell holds its attribute set once. A change of a best path marks its prefix dirty;
  * `update-groups.ts` turns dirty prefixes into UPDATEs. `rib.reference.ts` is the oracle.
  */
@@ -35,20 +35,24 @@ export const chained = 0x4000_0000
 export const pathsMax = 256
 
 /** Bits of a cell beside the attribute set. */
-export const cellBits = { rejected: 1, epoch: 2 } as const
+export const cellBits = { rejected: 1, epoch: 14 } as const
+
+const setShift = 4
+const epochShift = 1
+const epochs = 8
 
 /** The cell of a path that came with `set`, which import made `result` of; 0: rejected. */
 export function cellOf(result: number, set: number, epoch: number): number {
-  return result > 0 ? 4 * result + epoch : 4 * set + epoch + cellBits.rejected
+  return result > 0 ? (result << setShift) + epoch : (set << setShift) + epoch + cellBits.rejected
 }
 
 export function setOf(cell: number): number {
-  return cell >>> 2
+  return cell >>> setShift
 }
 
 /** Attribute set of a path that may be used, else 0. */
 export function usableSet(cell: number): number {
-  return (cell & cellBits.rejected) === 0 ? cell >>> 2 : 0
+  return (cell & cellBits.rejected) === 0 ? cell >>> setShift : 0
 }
 
 /** One neighbour's columns. Slot 0 is the speaker itself: its own routes come in through `in`. */
@@ -57,17 +61,22 @@ export class PeerTable implements DecisionPeer {
   asn = 0
   routerId = 0
   addressRank = 0
-  /** Bit of cells that are fresh: 0 or {@link cellBits.epoch}. */
+  /** Bits of cells that are fresh, among {@link cellBits.epoch}. */
   epoch = 0
+  /** Number of paths by epoch. */
+  readonly #counts = new Uint32Array(epochs)
+  /** Epochs of stale paths, a bit for each; paths of others are about to go. */
+  #kept = 0
+  /** Some of its paths were judged when it was another neighbour in the eyes of the decision. They are about to go. */
+  unsettled = false
   readonly in: Column
   readonly since: Column
   /** Sets as they came, where policy made others of them. */
   readonly raw = new Column()
   readonly own = new Column()
-  /** Number of paths that came, of those that are used, and of those that are stale. */
+  /** Number of paths that came, and of those that are used. */
   received = 0
   accepted = 0
-  stale = 0
   /** Of those, in `RibTable.chains`. */
   chained = 0
   /** Paths that were not kept because there were {@link pathsMax} of their prefix, since somebody last looked. */
@@ -81,6 +90,51 @@ export class PeerTable implements DecisionPeer {
 
   isStale(cell: number): boolean {
     return cell !== 0 && (cell & cellBits.epoch) !== this.epoch
+  }
+
+  /** Whether it is one of the stale ones that go. */
+  isGoing(cell: number): boolean {
+    const epoch = cell & cellBits.epoch
+    return cell !== 0 && epoch !== this.epoch && (this.#kept & (1 << epoch)) === 0
+  }
+
+  /** Number of paths that are not fresh, with those that are about to go. */
+  get stale(): number {
+    return this.received - this.#counts[this.epoch >>> epochShift]!
+  }
+
+  /** Number of stale paths that are about to go. */
+  get going(): number {
+    let going = this.stale
+    for (let epoch = 0; epoch < epochs; epoch++)
+      if (epoch << epochShift !== this.epoch && (this.#kept & (1 << (epoch << epochShift))) !== 0)
+        going -= this.#counts[epoch]!
+    return going
+  }
+
+  /** Fresh paths are stale from now on, and so are still, if `keepsOlder`, those that were. False: it has too many epochs. */
+  age(keepsOlder: boolean): boolean {
+    if (!keepsOlder) this.#kept = 0
+    const kept = this.#kept | (1 << this.epoch)
+    for (let i = 1; i < epochs; i++) {
+      const next = (this.epoch + (i << epochShift)) & cellBits.epoch
+      if (this.#counts[next >>> epochShift] !== 0) continue
+      this.epoch = next
+      this.#kept = kept & ~(1 << next)
+      return true
+    }
+    return false
+  }
+
+  /** Stale paths are about to go. */
+  keepNoStale(): void {
+    this.#kept = 0
+  }
+
+  /** A path with the first cell has the second one now; 0: none. */
+  count(old: number, cell: number): void {
+    if (old !== 0) this.#counts[(old & cellBits.epoch) >>> epochShift]!--
+    if (cell !== 0) this.#counts[(cell & cellBits.epoch) >>> epochShift]!++
   }
 }
 
@@ -130,7 +184,8 @@ export class RibTable {
     if ((old | cellBits.epoch) === (cell | cellBits.epoch)) {
       // Said again with the same attributes.
       peer.in.set(prefix, cell)
-      peer.stale += (peer.isStale(cell) ? 1 : 0) - (peer.isStale(old) ? 1 : 0)
+      peer.count(old, cell)
+      if (peer.unsettled) this.#scan(prefix)
     } else {
       if (cell !== 0) this.#store.retain(setOf(cell))
       peer.in.set(prefix, cell)
@@ -255,7 +310,7 @@ export class RibTable {
       this.#paths.set(prefix, this.#paths.get(prefix) + more)
     }
     peer.accepted += (usableSet(cell) === 0 ? 0 : 1) - (usableSet(old) === 0 ? 0 : 1)
-    peer.stale += (peer.isStale(cell) ? 1 : 0) - (peer.isStale(old) ? 1 : 0)
+    peer.count(old, cell)
   }
 
   #decide(slot: number, prefix: number, gone: number, come: number): void {
@@ -266,6 +321,8 @@ export class RibTable {
       if (come !== 0) this.#choose(prefix, slot, come)
       else this.#scan(prefix)
     } else if (best >= chained || (this.chains.size > 0 && this.chains.heads.get(prefix) !== 0)) {
+      this.#scan(prefix)
+    } else if (this.peers[slot]!.unsettled) {
       this.#scan(prefix)
     } else if (slot === best) {
       // Strictly better than it was before MED, it beats all that it beat, and leaves nobody to compare MEDs with.

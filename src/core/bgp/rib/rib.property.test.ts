@@ -45,8 +45,10 @@ const neighbours = [
 
 const localAsn = 65001
 
-function sessionOf(index: number, otherVersion: boolean): NeighbourSession {
-  const neighbour = neighbours[index]!
+function sessionOf(index: number, otherVersion: boolean, otherRouter: boolean): NeighbourSession {
+  const neighbour = otherRouter
+    ? { ...neighbours[index]!, routerId: address(`10.8.0.${9 - index}`) }
+    : neighbours[index]!
   const [v4, v6] = [address('192.0.2.1'), address('2001:db8:f::1')]
   const is6 = neighbour.address.includes(':')
   const localAddress = is6 ? v6 : v4
@@ -145,7 +147,7 @@ type Event =
   | { kind: 'refresh' | 'markStale'; peer: number }
   | { kind: 'sweep' | 'longLived'; peer: number }
   | { kind: 'congested'; peer: number; congested: boolean }
-  | { kind: 'up'; peer: number; otherVersion: boolean }
+  | { kind: 'up'; peer: number; otherVersion: boolean; otherRouter: boolean }
   | { kind: 'policy'; peer: number; importRoutes: boolean; exportLearned: boolean }
   | { kind: 'chains'; peer: number; import: number; export: number }
   | { kind: 'own'; prefix: number; to: { peer: number; attributes: OriginatedAttributes }[] }
@@ -215,7 +217,15 @@ const event: fc.Arbitrary<Event> = fc.oneof(
     }),
   },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('congested'), peer, congested: fc.boolean() }) },
-  { weight: 5, arbitrary: fc.record({ kind: fc.constant('up'), peer, otherVersion: fc.boolean() }) },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      kind: fc.constant('up'),
+      peer,
+      otherVersion: fc.boolean(),
+      otherRouter: fc.boolean(),
+    }),
+  },
   {
     weight: 1,
     arbitrary: fc.record({
@@ -305,9 +315,9 @@ function run(events: Event[], sliceSize: number): void {
     })
     return slot
   })
-  const current = neighbours.map(() => ({ otherVersion: false, import: 0, export: 0 }))
+  const current = neighbours.map(() => ({ otherVersion: false, otherRouter: false, import: 0, export: 0 }))
   const sessionNow = (index: number): NeighbourSession => {
-    const session = sessionOf(index, current[index]!.otherVersion)
+    const session = sessionOf(index, current[index]!.otherVersion, current[index]!.otherRouter)
     const [incoming, outgoing] = [chains[current[index]!.import], chains[current[index]!.export]]
     if (incoming !== undefined) session.source.policy = incoming
     if (outgoing !== undefined) session.target.policy = outgoing
@@ -363,6 +373,10 @@ function run(events: Event[], sliceSize: number): void {
     } else if (each.kind === 'up') {
       if (neighbour.session !== undefined) continue
       current[each.peer]!.otherVersion = each.otherVersion
+      // What another router left does not stay.
+      if (current[each.peer]!.otherRouter !== each.otherRouter)
+        neighbour.sent = neighbour.sent.filter(({ stale }) => !stale)
+      current[each.peer]!.otherRouter = each.otherRouter
       neighbour.session = neighbour.learned = sessionNow(each.peer)
       state.session = neighbour.session
       rib.sessionUp(slot, neighbour.session)

@@ -23,7 +23,7 @@ import { BY_PREFIX } from './outcome-cache.ts'
 import { OwnRoutes, type OwnRoute } from './own-routes.ts'
 import type { LearnedFrom, PathSource } from './path-source.ts'
 import { Pieces } from './pieces.ts'
-import { cellBits, cellOf, PeerTable, RibTable } from './rib-table.ts'
+import { cellOf, PeerTable, RibTable } from './rib-table.ts'
 import { Sweeps } from './sweeps.ts'
 import type { GroupRules, GroupWorld, UpdateGroup } from './update-group.ts'
 import { gatherMs, UpdateGroups, type RibSink } from './update-groups.ts'
@@ -149,7 +149,8 @@ export class Rib {
     this.sessionDown(slot)
     const neighbour = this.#neighbour(slot)
     neighbour.leaving = true
-    this.#own.forget(slot)
+    for (const family of families)
+      if (this.#own.prefixes(family).size > 0) this.#sweeps.begin({ slot, family, kind: 'disown' })
     this.#freeSlot(slot)
   }
 
@@ -175,14 +176,17 @@ export class Rib {
     assert(neighbour.session === undefined, 'a session comes up once')
     const before = neighbour.learned
     // Stale paths of what was another neighbour in the eyes of the decision cannot stay.
-    if (before !== undefined && identityOf(before.from) !== identityOf(session.from))
-      for (const family of families) this.#sweeps.finishStale(slot, family)
+    const isAnother = before !== undefined && identityOf(before.from) !== identityOf(session.from)
     neighbour.session = session
     neighbour.learned = session
     neighbour.congested = false
     this.store.addOwner(session.from.address, slot)
     for (const family of families) {
       const peer = this.tables[family].peers[slot]!
+      if (isAnother && peer.stale > 0) {
+        peer.unsettled = true
+        this.sweepStale(slot, family)
+      }
       peer.external = session.from.kind === 'external'
       // RFC 5065 §5.3: paths from inside the confederation without another AS in them are of the local AS.
       peer.asn = peer.external ? session.from.asn : 0
@@ -235,7 +239,7 @@ export class Rib {
       const keeps = kept.includes(family)
       const peer = this.tables[family].peers[slot]!
       if (keeps && older.includes(family)) {
-        this.#sweeps.joinStale(slot, family)
+        this.#age(slot, family, true)
         if (neighbour.longLived.has(family)) this.toLongLived(slot, family)
       } else if (keeps || peer.stale < peer.received) this.markStale(slot, family)
       if (!keeps) this.sweepStale(slot, family)
@@ -244,17 +248,20 @@ export class Rib {
 
   /** All routes of the family are stale until they come again: the neighbour sends them anew (RFC 7313 §4). */
   markStale(slot: number, family: Family): void {
-    this.#sweeps.finishStale(slot, family)
-    this.#sweeps.drop((each) => each.slot === slot && each.family === family && each.kind !== 'reevaluate')
-    const peer = this.tables[family].peers[slot]!
+    this.#sweeps.drop((each) => each.slot === slot && each.family === family && each.kind === 'longLived')
     this.#neighbour(slot).longLived.delete(family)
-    peer.epoch ^= cellBits.epoch
-    peer.stale = peer.received
+    this.#age(slot, family, false)
   }
 
   /** Forgets the routes that are still stale (RFC 4724 §4.2, RFC 7313 §4). */
   sweepStale(slot: number, family: Family): void {
-    if (this.tables[family].peers[slot]!.stale > 0) this.#sweeps.begin({ slot, family, kind: 'stale' })
+    this.tables[family].peers[slot]!.keepNoStale()
+    this.#sweeps.forget(slot, family)
+  }
+
+  /** Whether routes that were stale are still going. */
+  isForgetting(slot: number, family: Family): boolean {
+    return this.tables[family].peers[slot]!.going > 0
   }
 
   /**
@@ -441,6 +448,16 @@ export class Rib {
     return (this.#epoch ?? 0) + 100 * tenths
   }
 
+  #age(slot: number, family: Family, keepsOlder: boolean): void {
+    const peer = this.tables[family].peers[slot]!
+    if (!peer.age(keepsOlder)) {
+      peer.keepNoStale()
+      this.#sweeps.forgetNow(slot, family)
+      peer.age(false)
+    }
+    this.#sweeps.forget(slot, family)
+  }
+
   #gather(now: number): void {
     for (const family of families) if (this.tables[family].dirty.length > 0) return
     this.#gatheringSince = now
@@ -486,6 +503,7 @@ export class Rib {
     const neighbour = this.neighbours[slot]
     if (
       neighbour?.leaving !== true ||
+      this.#sweeps.has((each) => each.slot === slot && each.kind === 'disown') ||
       families.some((family) => this.tables[family].peers[slot]!.received > 0)
     )
       return

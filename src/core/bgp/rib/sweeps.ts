@@ -1,6 +1,6 @@
 /**
- * Walks over what a neighbour sent, or over all prefixes, in slices: stale paths go or become long-lived stale ones, all are
- * judged anew, or the decision is made anew. What holds no path of the neighbour costs next to nothing.
+ * Walks over what a neighbour sent, or over all prefixes, in slices: stale paths that are not kept go, those that are become
+ * long-lived stale ones, all are judged anew, the decision is made anew, or the neighbour gets no own route any more. What holds no path of the neighbour costs next to nothing.
  */
 import { assert } from '#core/lib/assert.ts'
 import type { Family } from '../family.ts'
@@ -11,7 +11,7 @@ import { cellBits, cellOf, setOf, type RibTable } from './rib-table.ts'
 export interface Sweep {
   slot: number
   family: Family
-  kind: 'stale' | 'longLived' | 'reevaluate' | 'redecide'
+  kind: 'forget' | 'longLived' | 'reevaluate' | 'redecide' | 'disown'
   /** Of `reevaluate`: only where this has changed something. */
   change?: OriginChange
 }
@@ -49,6 +49,11 @@ export class Sweeps {
     this.#waiting.push({ slot, family, kind, cursor: 0, ...only })
   }
 
+  /** Whether such a one is under way. */
+  has(which: (sweep: Sweep) => boolean): boolean {
+    return this.#waiting.some(which)
+  }
+
   drop(which: (sweep: Sweep) => boolean): void {
     this.#waiting = this.#waiting.filter((each) => !which(each))
   }
@@ -62,50 +67,33 @@ export class Sweeps {
       left = this.#step(sweep, left)
       const { slot, family, kind } = sweep
       const { top } = this.#tables[family].prefixes
-      if (sweep.cursor < top && (kind !== 'stale' || this.hasStale(slot, family))) break
+      if (sweep.cursor < top && (kind !== 'forget' || this.#going(slot, family) > 0)) break
+      if (kind === 'forget') this.#settled(slot, family)
       this.#waiting.splice(this.#waiting.indexOf(sweep), 1)
       done(slot)
     }
     return left
   }
 
-  hasStale(slot: number, family: Family): boolean {
-    return (this.#tables[family].peers[slot]?.stale ?? 0) > 0
+  /** Has the stale paths that are not kept go. */
+  forget(slot: number, family: Family): void {
+    if (this.#going(slot, family) > 0) this.begin({ slot, family, kind: 'forget' })
   }
 
-  /** Ends what stale paths there are at once: rare, and only between two losses of the same session in quick succession. */
-  finishStale(slot: number, family: Family): void {
-    if (!this.hasStale(slot, family)) return
-    this.#step({ slot, family, kind: 'stale', cursor: 0 }, Infinity)
-    assert(!this.hasStale(slot, family), 'no stale path is left')
+  /** The same at once, which takes long: where a neighbour was lost more often than a sweep could keep up with. */
+  forgetNow(slot: number, family: Family): void {
+    this.#step({ slot, family, kind: 'forget', cursor: 0 }, Infinity)
+    assert(this.#going(slot, family) === 0, 'no path is left that is to go')
+    this.#settled(slot, family)
   }
 
-  /** All paths are stale, beside those that were before. At once, as {@link finishStale}; cheap per path, as none changes. */
-  joinStale(slot: number, family: Family): void {
-    const isGoing = (each: Sweep) => each.slot === slot && each.family === family && each.kind === 'stale'
-    if (this.#waiting.some(isGoing)) this.finishStale(slot, family)
-    this.drop(isGoing)
-    const { peers, prefixes, chains } = this.#tables[family]
-    const peer = peers[slot]!
-    const older = peer.epoch ^ cellBits.epoch
-    const isOlder = (cell: number) => cell !== 0 && (cell & cellBits.epoch) === older
-    peer.epoch = older
-    let left = peer.stale
-    peer.stale = peer.received
-    for (let prefix = 0; left > 0 && prefix < prefixes.top; prefix++) {
-      if (peer.chained === 0) prefix = Math.min(peer.in.present(prefix), prefixes.top - 1)
-      const cell = peer.in.get(prefix)
-      if (isOlder(cell)) {
-        peer.in.set(prefix, cell ^ cellBits.epoch)
-        left--
-      }
-      for (let node = peer.chained === 0 ? -1 : chains.first(prefix); node >= 0; node = chains.next(node)) {
-        if (chains.slot.get(node) !== slot || !isOlder(chains.cell.get(node))) continue
-        chains.cell.set(node, chains.cell.get(node) ^ cellBits.epoch)
-        left--
-      }
-    }
-    assert(left === 0, 'every stale path is found')
+  #going(slot: number, family: Family): number {
+    return this.#tables[family].peers[slot]?.going ?? 0
+  }
+
+  #settled(slot: number, family: Family): void {
+    const peer = this.#tables[family].peers[slot]
+    if (peer !== undefined) peer.unsettled = false
   }
 
   #step(sweep: Sweep & { cursor: number }, budget: number): number {
@@ -119,6 +107,14 @@ export class Sweeps {
       if (kind === 'redecide') {
         left--
         if (!prefixes.isFree(sweep.cursor)) table.redecide(sweep.cursor)
+        continue
+      }
+      if (kind === 'disown') {
+        sweep.cursor = Math.min(peer!.own.present(sweep.cursor), prefixes.top)
+        left -= emptyCost
+        if (peer!.own.get(sweep.cursor) === 0) continue
+        left--
+        table.setOwn(slot, sweep.cursor, 0)
         continue
       }
       if (peer!.chained === 0) sweep.cursor = Math.min(peer!.in.present(sweep.cursor), prefixes.top)
@@ -144,7 +140,7 @@ export class Sweeps {
         }
         node = next
       }
-      if (kind === 'stale' && peer!.stale === 0) break
+      if (kind === 'forget' && (prefix & 255) === 0 && peer!.going === 0) break
     }
     return left
   }
@@ -165,13 +161,16 @@ export class Sweeps {
     since: number,
   ): void {
     const table = this.#tables[family]
-    const stale = table.peers[slot]!.isStale(cell)
-    if (kind !== 'reevaluate' && !stale) return
+    const peer = table.peers[slot]!
+    const stale = peer.isStale(cell)
+    const going = peer.isGoing(cell)
+    // What goes anyway is not judged any more.
+    if (kind === 'forget' ? !going : going || (kind === 'longLived' && !stale)) return
     const received = raw === 0 ? setOf(cell) : raw
     let nextCell = 0
     let nextRaw = 0
     const gone =
-      kind === 'stale' ||
+      kind === 'forget' ||
       (kind === 'longLived' && (this.#store.flags[received]! & attributeFlags.noLongLived) !== 0)
     if (!gone) {
       const result = this.#judge(slot, family, received, prefix, stale)
