@@ -43,13 +43,12 @@ function compilePattern(pattern: AsPathPattern, fault: (message: string) => void
   }
 }
 
-/** Several expressions ask about one path after another. */
-const texts = new WeakMap<readonly AsPathSegment[], string>()
+/** Several expressions ask about one path after another. A map that holds paths weakly would cost pauses of milliseconds. */
+let last: { path: readonly AsPathSegment[]; text: string } | undefined
 
 function textOf(path: readonly AsPathSegment[]): string {
-  let text = texts.get(path)
-  if (text === undefined) texts.set(path, (text = asPathText(path)))
-  return text
+  if (last?.path !== path) last = { path, text: asPathText(path) }
+  return last.text
 }
 
 /** What routers write as `_` is either end of the path or what stands between AS numbers. */
