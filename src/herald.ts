@@ -53,7 +53,8 @@ function actionsOf({ signal }: Terminal): Actions {
     router: async ({ config, socket, logLevel }) => {
       const { runRouter } = await import('#daemon/router-daemon.ts')
       const log = await createLog(logLevel, 'router')
-      await orFailure(runRouter({ files: config, node: hostname(), socket, log, version }, signal))
+      const options = { files: config, node: hostname(), socket, log, version, practises: true }
+      await orFailure(runRouter(options, signal))
     },
     apiServer: async ({ dataDir, listen, serviceCidr, kubeconfig, logLevel }) => {
       const { runApiServer } = await import('#daemon/api-server-daemon.ts')

@@ -17,6 +17,7 @@ import { Beside } from './beside.ts'
 import { BgpLog } from './bgp-log.ts'
 import { Changes } from './changes.ts'
 import type { Logger } from './log.ts'
+import { practise } from './practise.ts'
 import { ProblemLog } from './problem-log.ts'
 import { markRun } from './run-marker.ts'
 import { SpeakerLoop } from './speaker-loop.ts'
@@ -36,6 +37,8 @@ export interface SpeakerRoleOptions {
   clock?: Clock
   /** For jitter; absent: chosen anew. */
   seed?: number
+  /** Get up to speed before the first session is up; absent: no. */
+  practises?: boolean
 }
 
 export interface RunningSpeaker {
@@ -64,13 +67,17 @@ export async function startSpeaker(
   const bgpLog = new BgpLog(log, () => clock.now())
   const restarted = socket !== undefined && (await markRun(systemFiles, `${socket}.running`))
   const seed = options.seed ?? Math.floor(Math.random() * 2 ** 32)
+  const endPractice = options.practises === true ? practise(clock) : () => {}
   const loop = new SpeakerLoop({
     config: { node, dialects, seed, restarted },
     tcp,
     ...(options.tcp === undefined ? { discovery: linuxDiscovery() } : {}),
     clock,
     ...(options.listenAddresses === undefined ? {} : { listenAddresses: options.listenAddresses }),
-    event: (instance, event) => bgpLog.write(instance, event),
+    event: (instance, event) => {
+      if (event.kind === 'sessionUp') endPractice()
+      bgpLog.write(instance, event)
+    },
     tapped: (instance, tap) => beside.tapped(instance, tap),
     stateChanged: () => {
       changes.announce()
@@ -98,6 +105,7 @@ export async function startSpeaker(
       beside.follow()
     },
     async stop() {
+      endPractice()
       await loop.stop()
       await beside.stop()
       memory?.stop()
