@@ -40,6 +40,8 @@ interface Segment {
 
 export class PrefixTable {
   readonly version: IpVersion
+  /** What {@link approach} saw: what is read for nothing might not be read at all. */
+  touched = 0
   readonly #width: 1 | 4
   readonly #seed: number
   readonly #parts: Int32Array<ArrayBuffer>[] = []
@@ -56,7 +58,6 @@ export class PrefixTable {
   #c = 0
   #d = 0
   #length = 0
-
   /** `seed`: any 32 bits, unknown to neighbours. `segmentEmptied` is told when no id of a segment is in use any more and it goes. */
   constructor(version: IpVersion, seed: number, segmentEmptied: (segment: number) => void = () => {}) {
     this.version = version
@@ -108,6 +109,23 @@ export class PrefixTable {
     this.#read(nlri, at)
     nlri[at] = own
     return this.#look(false)
+  }
+
+  /**
+   * Before many are looked up: touches the slots of the prefixes from `start` to `end`, `skip` octets before each, so that the memory
+   * of all is on its way at once and not one after the other.
+   */
+  approach(nlri: Uint8Array, start: number, end: number, skip: number): void {
+    let touched = 0
+    for (let at = start + skip; at < end; at += skip + 1 + ((nlri[at]! + 7) >>> 3)) {
+      this.#read(nlri, at)
+      const hash = this.#hash()
+      const part = hash >>> (32 - partBits)
+      const slots = this.#parts[part]!
+      const slot = hash & (slots.length - 1)
+      touched |= slots[slot]! | this.#hashes[part]![slot]!
+    }
+    this.touched = touched
   }
 
   /** Frees the id, which no column may use any more. */
@@ -340,11 +358,14 @@ export class PrefixTable {
 /** The first `bits` bits (all of them from 32 on, none up to 0) of the word at `at`, the others 0. */
 function readWord(bytes: Uint8Array, at: number, bits: number): number {
   if (bits <= 0) return 0
+  const mask = bits >= 32 ? -1 : -1 << (32 - bits)
+  // Lengths are as good as random: a guess for each octet would often be wrong.
+  if (at + 4 <= bytes.length)
+    return ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) & mask
   let word = bytes[at]! << 24
   if (bits > 8) word |= bytes[at + 1]! << 16
   if (bits > 16) word |= bytes[at + 2]! << 8
-  if (bits > 24) word |= bytes[at + 3]!
-  return bits >= 32 ? word : word & (-1 << (32 - bits))
+  return word & mask
 }
 
 function mix(hash: number, word: number): number {

@@ -343,6 +343,7 @@ export class Rib {
     const imports = this.#neighbour(slot).imports![family]
     const since = this.#tenths(now)
     this.#gather(now)
+    table.prefixes.approach(nlri, start, end, pathIds ? 4 : 0)
     const common = imports.resultOf(set, 0)
     let cell = common === BY_PREFIX ? 0 : cellOf(common, set, peer.epoch)
     let raw = common > 0 && common !== set ? set : 0
@@ -373,6 +374,7 @@ export class Rib {
   ): void {
     const table = this.tables[family]
     this.#gather(now)
+    table.prefixes.approach(nlri, start, end, pathIds ? 4 : 0)
     for (let at = start; at < end;) {
       const pathId = pathIds ? pathIdAt(nlri, at) : 0
       if (pathIds) at += 4
