@@ -52,6 +52,25 @@ for (const version of [4, 6] as const) {
   })
 }
 
+test('a dynamic neighbour that comes or goes changes no own route of another', () => {
+  const { world, hub, leaves } = fabric(3, 4, { limit: 10 })
+  hub.config.routes = [route('0.0.0.0/0', ['leaves'])]
+  const [last] = leaves.splice(2)
+  world.configure(hub, ...leaves)
+  world.run(settleMs)
+  const before = hub.bgp.peers().map(({ messages }) => messages.sentByKind.update)
+  hub.events.length = 0
+  world.configure(last!)
+  world.run(settleMs)
+  const after = hub.bgp.peers().map(({ messages }) => messages.sentByKind.update)
+  assert.deepEqual(after.slice(0, 2), before)
+  assert.deepEqual(
+    last!.bgp.routes('locRib').map(({ prefix: each }) => each),
+    ['0.0.0.0/0'],
+  )
+  assert.ok(hub.events.every(({ kind }) => kind !== 'bestPath'))
+})
+
 test('a dynamic neighbour goes some time after its session, and comes back with the next', () => {
   const { world, hub, leaves } = fabric(2, 4, { limit: 10 })
   world.configure(hub, ...leaves)

@@ -43,18 +43,14 @@ export function configure(bgp: BgpState, config: InstanceConfig): void {
   setOwnRoutes(bgp, config)
 }
 
-/** Own routes as configured, for the neighbours that there are now. */
-export function setOwnRoutes(bgp: BgpState, { routes }: InstanceConfig): void {
-  // The name of a range's template stands for all that were made from it.
-  const slots = new Map<string, number[]>()
-  for (const { config, slot, dynamic } of bgp.neighbours.values())
-    for (const name of dynamic === undefined ? [config.name] : [config.name, dynamic.range])
-      slots.set(name, [...(slots.get(name) ?? []), slot])
-  const own = routes.map(({ prefix, to }) => ({
-    prefix,
-    to: to.flatMap(({ peer, attributes }) => (slots.get(peer) ?? []).map((slot) => ({ slot, attributes }))),
-  }))
-  bgp.rib!.setOwnRoutes(own, bgp.now)
+/** A neighbour came out of a listen range: what it gets of the own routes, which stay as they are for all others. */
+export function addOwnRoutesFor(bgp: BgpState, { routes }: InstanceConfig, neighbour: Neighbour): void {
+  const names = namesOf(neighbour)
+  const own = routes.flatMap(({ prefix, to }) => {
+    const mine = to.find(({ peer }) => names.includes(peer))
+    return mine === undefined ? [] : { prefix, attributes: mine.attributes }
+  })
+  bgp.rib!.addOwnRoutesFor(neighbour.slot, own, bgp.now)
 }
 
 /** A new neighbour, with a place in the RIB and a session that is not started yet. */
@@ -86,6 +82,24 @@ export function removeNeighbour(bgp: BgpState, neighbour: Neighbour, subcode: nu
   // Its deadlines are gone: which is the next one now is found out in this call.
   bgp.wakeAt = 0
   for (const [connection, link] of bgp.links) if (link.neighbour === neighbour) bgp.links.delete(connection)
+}
+
+/** Own routes as configured, for the neighbours that there are now. */
+function setOwnRoutes(bgp: BgpState, { routes }: InstanceConfig): void {
+  const slots = new Map<string, number[]>()
+  for (const neighbour of bgp.neighbours.values())
+    for (const name of namesOf(neighbour)) slots.set(name, [...(slots.get(name) ?? []), neighbour.slot])
+  const own = routes.map(({ prefix, to }) => ({
+    prefix,
+    attributes: to[0]?.attributes ?? {},
+    to: to.flatMap(({ peer, attributes }) => (slots.get(peer) ?? []).map((slot) => ({ slot, attributes }))),
+  }))
+  bgp.rib!.setOwnRoutes(own, bgp.now)
+}
+
+/** As own routes may call it: the name of a range's template stands for all that were made from it. */
+function namesOf({ config, dynamic }: Neighbour): string[] {
+  return dynamic === undefined ? [config.name] : [config.name, dynamic.range]
 }
 
 function configurePeer(

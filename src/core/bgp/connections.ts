@@ -2,7 +2,7 @@
 import type { Address } from '#core/net/address.ts'
 import { acceptingNeighbour, acceptingRange, dynamicPeer } from './accept.ts'
 import { type BgpState, type Link, showTap, tell } from './bgp-state.ts'
-import { addNeighbour, setOwnRoutes } from './configuration.ts'
+import { addNeighbour, addOwnRoutesFor } from './configuration.ts'
 import { type BgpInput, type ConnectionEnds, type ConnectionId, sendQueueHigh, sendQueueLow } from './io.ts'
 import { type Neighbour, dynamicIdleMs, heldDownBy, isOpening } from './neighbour.ts'
 import { checkExcess, checkLimit, drive, startSession } from './sessions.ts'
@@ -100,7 +100,7 @@ function dynamicNeighbour(bgp: BgpState, ends: ConnectionEnds): Neighbour | Refu
   const neighbour = addNeighbour(bgp, config, dynamicPeer(range, ends))
   // Until its session is up: it may never be.
   neighbour.dynamic = { range: name, expiresAt: bgp.now + dynamicIdleMs }
-  setOwnRoutes(bgp, config)
+  addOwnRoutesFor(bgp, config, neighbour)
   startSession(bgp, neighbour)
   return neighbour
 }

@@ -13,7 +13,15 @@ import { cellOf, type RibTable } from './rib-table.ts'
 /** An own route with what each neighbour gets of it, by slot. */
 export interface OwnRoute {
   prefix: Prefix
+  /** As the loc-rib shows it, whoever gets it. */
+  attributes: OriginatedAttributes
   to: { slot: number; attributes: OriginatedAttributes }[]
+}
+
+/** What one neighbour gets of an own route. */
+export interface NeighbourOwnRoute {
+  prefix: Prefix
+  attributes: OriginatedAttributes
 }
 
 /** Sets that were made in a call: held once for each text. The same object is often for many neighbours. */
@@ -40,14 +48,13 @@ export class OwnRoutes {
   /** Replaces all. `slots`: of all neighbours that there are. `since`: as in the tables. */
   replace(routes: readonly OwnRoute[], slots: readonly number[], since: number): void {
     const kept = { 'ipv4/unicast': new Set<number>(), 'ipv6/unicast': new Set<number>() }
-    const sets: Sets = { byText: new Map(), byObject: new Map() }
-    for (const [prefix, to] of merged(routes)) {
+    const sets = noSets()
+    for (const [prefix, { shown, to }] of merged(routes)) {
       const family = familyOfPrefix(prefix)
       const table = this.#tables[family]
       const id = table.prefixes.idOf(encodePrefix(prefix), 0)
       kept[family].add(id)
-      const first = to.values().next().value ?? {}
-      table.setPath(0, id, cellOf(this.#set(sets, family, first), 0, 0), 0, since)
+      table.setPath(0, id, cellOf(this.#set(sets, family, shown), 0, 0), 0, since)
       for (const slot of slots) {
         const mine = to.get(slot)
         table.setOwn(slot, id, mine === undefined ? 0 : this.#set(sets, family, mine))
@@ -58,7 +65,24 @@ export class OwnRoutes {
         if (!kept[family].has(id)) removePrefix(this.#tables[family], id, slots)
       this.#prefixes[family] = kept[family]
     }
-    for (const set of sets.byText.values()) this.#store.release(set)
+    this.#release(sets)
+  }
+
+  /** For a neighbour that has none yet, of those that there are: the rest is not looked at. */
+  add(slot: number, routes: readonly NeighbourOwnRoute[]): void {
+    const sets = noSets()
+    for (const { prefix, attributes } of routes) {
+      const family = familyOfPrefix(prefix)
+      const table = this.#tables[family]
+      const id = table.prefixes.find(encodePrefix(prefix), 0)
+      // Of several for the same, the first.
+      if (table.peers[slot]!.own.get(id) === 0) table.setOwn(slot, id, this.#set(sets, family, attributes))
+    }
+    this.#release(sets)
+  }
+
+  #release({ byText }: Sets): void {
+    for (const set of byText.values()) this.#store.release(set)
   }
 
   /** The set before it is rewritten for a neighbour; `sets` remembers, and holds them. */
@@ -82,13 +106,22 @@ export class OwnRoutes {
   }
 }
 
+function noSets(): Sets {
+  return { byText: new Map(), byObject: new Map() }
+}
+
+interface Merged {
+  shown: OriginatedAttributes
+  to: Map<number, OriginatedAttributes>
+}
+
 /** By prefix and slot; of several for the same, the first. */
-function merged(routes: readonly OwnRoute[]): Map<Prefix, Map<number, OriginatedAttributes>> {
-  const byPrefix = new Map<Prefix, Map<number, OriginatedAttributes>>()
-  for (const { prefix, to } of routes) {
-    const bySlot = byPrefix.get(prefix) ?? new Map<number, OriginatedAttributes>()
-    byPrefix.set(prefix, bySlot)
-    for (const { slot, attributes } of to) if (!bySlot.has(slot)) bySlot.set(slot, attributes)
+function merged(routes: readonly OwnRoute[]): Map<Prefix, Merged> {
+  const byPrefix = new Map<Prefix, Merged>()
+  for (const { prefix, attributes: shown, to } of routes) {
+    let route = byPrefix.get(prefix)
+    if (route === undefined) byPrefix.set(prefix, (route = { shown, to: new Map() }))
+    for (const { slot, attributes } of to) if (!route.to.has(slot)) route.to.set(slot, attributes)
   }
   return byPrefix
 }

@@ -353,9 +353,22 @@ function run(events: Event[], sliceSize: number): void {
         model.own.set(prefixes[each.prefix]!, new Map(to.map(({ slot, attributes }) => [slot, attributes])))
       const routes = [...model.own].map(([prefix, targets]) => ({
         prefix,
+        attributes: targets.values().next().value ?? {},
         to: [...targets].map(([slot, attributes]) => ({ slot, attributes })),
       }))
-      rib.setOwnRoutes(routes, 0)
+      // One of them may have come when the others had theirs.
+      const late = each.to.at(-1)
+      const slot = late === undefined ? 0 : slots[late.peer]!
+      const others = routes.map(({ to, ...route }) => ({
+        ...route,
+        to: to.filter((one) => one.slot !== slot),
+      }))
+      rib.setOwnRoutes(others, 0)
+      const own = [...model.own].flatMap(([prefix, targets]) => {
+        const attributes = targets.get(slot)
+        return attributes === undefined ? [] : { prefix, attributes }
+      })
+      if (slot > 0) rib.addOwnRoutesFor(slot, own, 0)
       continue
     }
     const slot = slots[each.peer]!

@@ -20,7 +20,7 @@ import { sourceKey, type ImportSource } from './import.ts'
 import { Imports, type ImportMemory } from './imports.ts'
 import { Discarded } from './lag.ts'
 import { BY_PREFIX } from './outcome-cache.ts'
-import { OwnRoutes, type OwnRoute } from './own-routes.ts'
+import { OwnRoutes, type NeighbourOwnRoute, type OwnRoute } from './own-routes.ts'
 import type { LearnedFrom, PathSource } from './path-source.ts'
 import { Pieces } from './pieces.ts'
 import { cellOf, PeerTable, RibTable } from './rib-table.ts'
@@ -392,6 +392,12 @@ export class Rib {
     this.#gather(now)
     const slots = [...this.neighbours.keys()].filter((slot) => this.neighbours[slot]?.leaving === false)
     this.#own.replace(routes, slots, this.#tenths(now))
+  }
+
+  /** Of the own routes that there are, what a neighbour gets that has been given none yet. */
+  addOwnRoutesFor(slot: number, routes: readonly NeighbourOwnRoute[], now: number): void {
+    this.#gather(now)
+    this.#own.add(slot, routes)
   }
 
   /** The neighbour wants all routes of the family again (RFC 2918 §4). */

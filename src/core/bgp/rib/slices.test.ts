@@ -184,6 +184,7 @@ const events: { name: string; steps: ((bed: Bed) => void)[] }[] = [
       (bed) => {
         const routes = Array.from({ length: 3000 }, (_, i) => ({
           prefix: prefix(`172.${16 + (i >> 8)}.${i & 255}.0/24`),
+          attributes: {},
           to: [
             { slot: receiverA, attributes: {} },
             { slot: late, attributes: { med: 1 } },

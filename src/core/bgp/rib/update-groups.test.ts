@@ -52,7 +52,9 @@ test('RFC 4456 §6: routes of a neighbour that becomes a client are reflected, a
 function toldToThird(own: readonly number[]): string[] {
   const rib = new Rib({ seed: 1 })
   for (const _ of names) rib.addNeighbour({ importRoutes: true, exportLearned: true })
-  rib.setOwnRoutes([{ prefix: ownPrefix, to: own.map((slot) => ({ slot, attributes: { med: 7 } })) }], 0)
+  const med = { med: 7 }
+  const to = own.map((slot) => ({ slot, attributes: med }))
+  rib.setOwnRoutes([{ prefix: ownPrefix, attributes: med, to }], 0)
   rib.sessionUp(1, session(1, true))
   rib.sessionUp(2, session(2, true))
   rib.run(0, quiet)
