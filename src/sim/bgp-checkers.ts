@@ -145,6 +145,7 @@ function pathOf(name: string, { prefix, peer, attributes }: RouteEntry, oracle: 
   }
   if (attributes.med !== undefined) path.med = attributes.med
   if (attributes.localPref !== undefined) path.localPref = attributes.localPref
+  if (attributes.otc !== undefined) path.otc = attributes.otc
   if (attributes.originatorId !== undefined) path.originator = attributes.originatorId
   const session = peer === undefined ? undefined : sessionBetween(oracle, peer, name)
   if (session !== undefined) path.from = neighbourOf(session)
@@ -175,15 +176,16 @@ function differ(
 }
 
 /**
- * Whether a fabric can have several stable states: where a path may be no longer for having gone on (RFC 4456, RFC 5065), or be
+ * Whether a fabric can have several stable states: where a path may be no longer for having gone on (RFC 4456, RFC 5065, RFC 7947), or be
  * preferred for another reason than its length.
  */
 function severalStates({ speakers }: OracleFabric): boolean {
   return [...speakers.values()].some(
     ({ config }) =>
       config.confederation !== undefined ||
-      config.peers.some(({ routeReflectorClient, addPath }) => {
-        return routeReflectorClient === true || families.some((family) => addPath?.[family] !== undefined)
+      config.peers.some(({ routeReflectorClient, routeServerClient, addPath }) => {
+        if (routeReflectorClient === true || routeServerClient === true) return true
+        return families.some((family) => addPath?.[family] !== undefined)
       }),
   )
 }

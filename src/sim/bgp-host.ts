@@ -5,12 +5,17 @@ import type {
   BgpEvent,
   BgpInput,
   BgpOutput,
+  ConnectionId,
   PeerStatus,
   RouteEntry,
   RouteFilter,
   RouteTable,
 } from '#core/bgp/io.ts'
+import { unnegotiated } from '#core/bgp/wire/context.ts'
+import { messageType } from '#core/bgp/wire/framer.ts'
+import { decodeMessage, encodeMessage } from '#core/bgp/wire/wire.ts'
 import { Prng } from '#core/lib/prng.ts'
+import type { Address } from '#core/net/address.ts'
 import type { VirtualClock } from './clock.ts'
 import { Connections } from './connections.ts'
 import { Drive } from './machine.ts'
@@ -28,6 +33,8 @@ export class SimulatedBgp {
   readonly host: Host
   /** What it reported, with the time, since it first started. */
   readonly events: { at: number; event: BgpEvent }[] = []
+  /** Neighbours that are not told of AS numbers of four octets. */
+  readonly #twoOctetNeighbours: ReadonlySet<Address>
   readonly #clock: VirtualClock
   readonly #tcp: SimulatedTcp
   readonly #random: Prng
@@ -36,8 +43,16 @@ export class SimulatedBgp {
   #config: InstanceConfig
   #running: Running | undefined
 
-  constructor(clock: VirtualClock, tcp: SimulatedTcp, host: Host, config: InstanceConfig, seed: number) {
+  constructor(
+    clock: VirtualClock,
+    tcp: SimulatedTcp,
+    host: Host,
+    config: InstanceConfig,
+    seed: number,
+    twoOctetNeighbours: ReadonlySet<Address> = new Set(),
+  ) {
     this.#clock = clock
+    this.#twoOctetNeighbours = twoOctetNeighbours
     this.#tcp = tcp
     this.host = host
     this.#config = config
@@ -52,14 +67,20 @@ export class SimulatedBgp {
     if (this.#running !== undefined) return
     const process = this.#tcp.process(this.host)
     const bgp = new Bgp(this.#random, this.#numbers)
+    const remotes = new Map<ConnectionId, Address>()
     const connections = new Connections(this.#clock, process, (input) => {
       // A port that is taken is tried again by `Connections`.
+      if (input.kind === 'accepted') remotes.set(input.connection, input.ends.remoteAddress)
       if (input.kind !== 'listening' && input.kind !== 'listenFailed') drive.step(input)
     })
     const drive = new Drive<BgpInput, BgpOutput>(this.#clock, bgp, { kind: 'tick' }, (output) => {
-      if (output.kind === 'dial') connections.dial(output.connection, output.dial)
-      else if (output.kind === 'send') connections.send(output.connection, output.bytes)
-      else if (output.kind === 'setTtl') connections.setTtl(output.connection, output.ttl, output.minTtl)
+      if (output.kind === 'dial') {
+        remotes.set(output.connection, output.dial.address)
+        connections.dial(output.connection, output.dial)
+      } else if (output.kind === 'send') {
+        const twoOctets = this.#twoOctetNeighbours.has(remotes.get(output.connection)!)
+        connections.send(output.connection, twoOctets ? withoutFourOctets(output.bytes) : output.bytes)
+      } else if (output.kind === 'setTtl') connections.setTtl(output.connection, output.ttl, output.minTtl)
       else if (output.kind === 'close') connections.close(output.connection)
       else if (output.kind === 'event') this.events.push({ at: this.#clock.now(), event: output.event })
     })
@@ -96,4 +117,12 @@ export class SimulatedBgp {
   routes(table: RouteTable, filter: RouteFilter = {}): RouteEntry[] {
     return this.#running?.bgp.routes(table, filter) ?? []
   }
+}
+
+/** An OPEN as a speaker that knows AS numbers of two octets only would send it (RFC 6793 §4.1); others as they are. */
+function withoutFourOctets(bytes: Uint8Array): Uint8Array {
+  if (bytes[18] !== messageType.open) return bytes
+  const open = decodeMessage(bytes, unnegotiated)
+  if (!open.ok || open.value.kind !== 'open') return bytes
+  return encodeMessage({ ...open.value, capabilities: { ...open.value.capabilities, fourOctetAsn: false } })
 }

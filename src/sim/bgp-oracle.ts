@@ -1,10 +1,10 @@
 /**
- * What every speaker of a fabric should have chosen once all is quiet: RFC 4271, RFC 4456, RFC 5065 and RFC 7911 said a second
- * time, from configurations alone, without a line of the speaker. Each speaker in turn looks at what its neighbours would tell
+ * What every speaker of a fabric should have chosen once all is quiet: RFC 4271, RFC 4456, RFC 5065, RFC 7911, RFC 7947 and
+ * RFC 9234 said a second time, from configurations alone, without a line of the speaker. Each speaker in turn looks at what its neighbours would tell
  * it, until nobody changes its mind. Slow and plain on purpose.
  */
 import type { Origin, PathAttributes } from '#core/bgp/attributes.ts'
-import type { InstanceConfig, PeerConfig } from '#core/bgp/config.ts'
+import type { InstanceConfig, PeerConfig, Role } from '#core/bgp/config.ts'
 import { familyOfPrefix, type Family } from '#core/bgp/family.ts'
 import type { PolicyChain, PolicyMatch } from '#core/bgp/policy/policy.ts'
 import { compareAddresses, versionOf, type Address } from '#core/net/address.ts'
@@ -33,6 +33,8 @@ export interface OraclePath {
   med?: number
   localPref?: number
   communities: readonly number[]
+  /** RFC 9234 §5: AS number of ONLY_TO_CUSTOMER. */
+  otc?: number
   originator?: Address
   clusters: readonly Address[]
 }
@@ -110,7 +112,7 @@ export function sessionBetween(
   const fromPeer = receiver?.config.peers.find((peer) => peer.name === senderName)
   if (sender === undefined || receiver === undefined || toPeer === undefined || fromPeer === undefined)
     return undefined
-  if (!fabric.connected(senderName, receiverName)) return undefined
+  if (!fabric.connected(senderName, receiverName) || !rolesFit(toPeer, fromPeer)) return undefined
   const { config } = sender
   const kind =
     receiver.config.asn === config.asn
@@ -121,6 +123,20 @@ export function sessionBetween(
   const families = toPeer.families.filter((family) => fromPeer.families.includes(family))
   return { sender, receiver, toPeer, fromPeer, kind, families }
 }
+
+/** RFC 9234 §4.2: both sides' roles belong together; who is strict wants one. */
+function rolesFit({ role: own }: PeerConfig, { role: other }: PeerConfig): boolean {
+  if (own === undefined || other === undefined) return own?.strict !== true && other?.strict !== true
+  return oppositeRoles[own.name] === other.name
+}
+
+const oppositeRoles = {
+  provider: 'customer',
+  customer: 'provider',
+  peer: 'peer',
+  rs: 'rs-client',
+  'rs-client': 'rs',
+} as const satisfies Record<Role, Role>
 
 /** Every path that the sender tells, as it tells it. */
 function told(session: OracleSession, paths: ReadonlyMap<Prefix, readonly OraclePath[]>): OraclePath[] {
@@ -153,7 +169,13 @@ function tell(session: OracleSession, path: OraclePath): OraclePath | undefined 
     from = ownPath(sender, path.prefix, target.attributes)
   } else if (!toPeer.exportLearned || path.from.name === toPeer.name || !mayPass(session, path))
     return undefined
+  const role = kind === 'external' ? toPeer.role?.name : undefined
+  // RFC 9234 §5, egress 2.
+  if (path.otc !== undefined && (role === 'customer' || role === 'rs-client' || role === 'peer'))
+    return undefined
   const learned = path.from !== undefined
+  // RFC 7947 §2.2: a route server is not to be seen.
+  const unseen = toPeer.routeServerClient === true && learned
   const decided = decide(
     sender.config,
     toPeer.exportPolicy,
@@ -166,13 +188,19 @@ function tell(session: OracleSession, path: OraclePath): OraclePath | undefined 
   const told: OraclePath = { ...from, from: neighbourOf(session) }
   // RFC 4271 §5.1.2, RFC 5065 §4.1.
   if (kind === 'external')
-    told.asPath = [String(confederation?.id ?? asn), ...from.asPath.filter((hop) => !hop.startsWith('c'))]
+    told.asPath = [
+      ...(unseen ? [] : [String(confederation?.id ?? asn)]),
+      ...from.asPath.filter((hop) => !hop.startsWith('c')),
+    ]
   else if (kind === 'confed') told.asPath = [`c${asn}`, ...from.asPath]
   // RFC 4271 §5.1.3: the world goes through this speaker; inside, what came from outside keeps its next hop.
-  told.nextHop = kind === 'external' || !learned || toPeer.nextHop === 'self' ? self : from.nextHop
+  const goesThrough = (kind === 'external' && !unseen) || !learned || toPeer.nextHop === 'self'
+  told.nextHop = goesThrough ? self : from.nextHop
+  // RFC 9234 §5, egress 1.
+  if (role === 'provider' || role === 'rs' || role === 'peer') told.otc ??= confederation?.id ?? asn
   // RFC 4271 §5.1.4, §5.1.5, RFC 5065 §5.2.
   if (kind === 'external') {
-    if (learned && !decided.medSet) delete told.med
+    if (learned && !decided.medSet && !unseen) delete told.med
     delete told.localPref
   } else told.localPref = from.localPref ?? 100
   // RFC 4456 §8: for what is reflected, and for nobody else to see.
@@ -198,7 +226,8 @@ function mayPass({ kind, toPeer }: OracleSession, { from, communities }: OracleP
 }
 
 /** RFC 4271 §9.1.2, RFC 4456 §8: undefined for a path that has been here. */
-function takeIn({ receiver, fromPeer }: OracleSession, path: OraclePath): OraclePath | undefined {
+function takeIn({ receiver, fromPeer, kind }: OracleSession, told: OraclePath): OraclePath | undefined {
+  let path = told
   const { asn, confederation, routerId, clusterId } = receiver.config
   if (!fromPeer.importRoutes) return undefined
   for (const hop of path.asPath) {
@@ -207,6 +236,12 @@ function takeIn({ receiver, fromPeer }: OracleSession, path: OraclePath): Oracle
   }
   if (path.originator === routerId || path.clusters.includes(clusterId ?? routerId)) return undefined
   if (path.nextHop === receiver.addresses[4] || path.nextHop === receiver.addresses[6]) return undefined
+  const role = kind === 'external' ? fromPeer.role?.name : undefined
+  const sender = told.from!.asn
+  if (path.otc !== undefined) {
+    // RFC 9234 §5, ingress 1 and 2.
+    if (role === 'provider' || role === 'rs' || (role === 'peer' && path.otc !== sender)) return undefined
+  } else if (role === 'customer' || role === 'rs-client' || role === 'peer') path = { ...path, otc: sender }
   return decide(receiver.config, fromPeer.importPolicy, path, true, String(asn))?.path
 }
 
@@ -358,12 +393,14 @@ function show(paths: ReadonlyMap<Prefix, readonly OraclePath[]>): string {
 
 /** One line, equal for equal paths. */
 export function showPath(path: OraclePath): string {
-  const { prefix, from, origin, asPath, nextHop, med, localPref, communities, originator, clusters } = path
+  const { prefix, from, origin, asPath, nextHop, med, localPref, communities, otc, originator, clusters } =
+    path
   if (from === undefined) return `${prefix} own`
   const parts = [`${prefix} from ${from.name} via ${nextHop} path [${asPath.join(' ')}] ${origin}`]
   if (med !== undefined) parts.push(`med ${med}`)
   if (localPref !== undefined) parts.push(`preference ${localPref}`)
   if (communities.length > 0) parts.push(`communities ${communities.join(' ')}`)
+  if (otc !== undefined) parts.push(`for customers of ${otc}`)
   if (originator !== undefined) parts.push(`originator ${originator}`)
   if (clusters.length > 0) parts.push(`clusters ${clusters.join(' ')}`)
   return parts.join(' ')

@@ -68,9 +68,12 @@ class FabricScenario {
     this.#network = new Network(this.#clock, new Prng(this.#random.u32()))
     const tcp = new SimulatedTcp(this.#network)
     this.#fabric = randomFabric(this.#random)
-    for (const { name, addresses, config } of this.#fabric.speakers) {
+    for (const { name, addresses, config, twoOctetNeighbours } of this.#fabric.speakers) {
       const host = this.#network.addHost(name, [addresses[4], addresses[6]])
-      this.#bgps.set(name, new SimulatedBgp(this.#clock, tcp, host, config, this.#random.u32()))
+      this.#bgps.set(
+        name,
+        new SimulatedBgp(this.#clock, tcp, host, config, this.#random.u32(), twoOctetNeighbours),
+      )
       this.actions.push(`${name}: AS ${config.asn}, peers ${config.peers.map((peer) => peer.name).join(' ')}`)
     }
     for (const [a, b] of this.#pairs()) {

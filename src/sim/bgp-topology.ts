@@ -2,7 +2,7 @@
  * Random fabrics of BGP speakers: autonomous systems that are one speaker, a full mesh, a route reflector with clients or a
  * confederation, joined by external sessions, with own routes of both families.
  */
-import type { InstanceConfig, OriginatedRoute, PeerConfig } from '#core/bgp/config.ts'
+import type { InstanceConfig, OriginatedRoute, PeerConfig, Role } from '#core/bgp/config.ts'
 import { families, familyOfPrefix, type Family } from '#core/bgp/family.ts'
 import type { PolicyChain, PolicyStatement, RoutePolicy } from '#core/bgp/policy/policy.ts'
 import type { Prng } from '#core/lib/prng.ts'
@@ -13,6 +13,8 @@ export interface FabricSpeaker {
   name: string
   addresses: Record<4 | 6, Address>
   config: InstanceConfig
+  /** Addresses of neighbours to which it speaks as if there were no AS numbers of four octets (RFC 6793 §4.2.2). */
+  twoOctetNeighbours: Set<Address>
 }
 
 /** Drawn once for a whole fabric. */
@@ -21,8 +23,11 @@ export interface FabricTraits {
   holdTimers: boolean
   meds: boolean
   gracefulRestart: boolean
+  longLived: boolean
   addPath: boolean
   policies: boolean
+  roles: boolean
+  twoOctets: boolean
 }
 
 export interface Fabric {
@@ -30,7 +35,7 @@ export interface Fabric {
   traits: FabricTraits
 }
 
-type Shape = 'one' | 'mesh' | 'reflected' | 'confederation'
+type Shape = 'one' | 'mesh' | 'reflected' | 'confederation' | 'routeServer'
 
 export function randomFabric(random: Prng): Fabric {
   const traits: FabricTraits = {
@@ -39,12 +44,17 @@ export function randomFabric(random: Prng): Fabric {
     gracefulRestart: random.below(3) === 0,
     addPath: random.below(4) === 0,
     policies: random.below(3) === 0,
+    longLived: random.below(2) === 0,
+    roles: random.below(4) === 0,
+    twoOctets: random.below(4) === 0,
   }
   const builder = new FabricBuilder(random, traits)
   const systems: FabricSpeaker[][] = []
   for (let count = 1 + random.below(4); count > 0; count--) {
     // What can oscillate by MED is left out: RFC 4456 §10 and RFC 3345 tell why.
-    const shapes: Shape[] = traits.meds ? ['one', 'mesh'] : ['one', 'mesh', 'reflected', 'confederation']
+    const shapes: Shape[] = traits.meds
+      ? ['one', 'mesh']
+      : ['one', 'mesh', 'reflected', 'confederation', 'routeServer']
     systems.push(builder.system(random.pick(shapes)))
   }
   for (let i = 1; i < systems.length; i++) builder.external(systems[i]!, systems[random.below(i)]!)
@@ -65,6 +75,8 @@ class FabricBuilder {
   readonly speakers: FabricSpeaker[] = []
   readonly #random: Prng
   readonly #traits: FabricTraits
+  /** RFC 7947: all their neighbours are their clients. */
+  readonly #servers = new Set<FabricSpeaker>()
   #systems = 0
 
   constructor(random: Prng, traits: FabricTraits) {
@@ -88,6 +100,11 @@ class FabricBuilder {
         return this.#reflected(asn)
       case 'confederation':
         return this.#confederation(asn, number)
+      case 'routeServer': {
+        const server = this.#speaker(asn)
+        this.#servers.add(server)
+        return [server]
+      }
     }
   }
 
@@ -139,13 +156,15 @@ class FabricBuilder {
       peers: [],
       routes: [],
     }
-    const speaker = { name: config.name, addresses, config }
+    const speaker: FabricSpeaker = { name: config.name, addresses, config, twoOctetNeighbours: new Set() }
     this.speakers.push(speaker)
     return speaker
   }
 
   #join(a: FabricSpeaker, b: FabricSpeaker, options: Partial<PeerConfig> = {}): void {
     if (a === b || a.config.peers.some(({ name }) => name === b.name)) return
+    // Between two servers a path would get no longer, and go in circles.
+    if (this.#servers.has(a) && this.#servers.has(b)) return
     const random = this.#random
     const version = random.pick([4, 6] as const)
     const common: Partial<PeerConfig> = {}
@@ -156,17 +175,44 @@ class FabricBuilder {
         helperOnly: false,
         notification: random.below(2) === 0,
         deferralSeconds: 15,
+        // All of it is over when what is stale is looked at.
+        ...(this.#traits.longLived && random.below(2) === 0 && { longLivedSeconds: 40 }),
+        ...(random.below(3) === 0 && { stalePathSeconds: 10 }),
       }
     const passive = random.below(4)
-    a.config.peers.push({ ...this.#peer(a, b, version), ...common, ...options, passive: passive === 0 })
-    b.config.peers.push({ ...this.#peer(b, a, version), ...common, passive: passive === 1 })
+    const [toB, toA] = [this.#peer(a, b, version), this.#peer(b, a, version)]
+    if (this.#traits.roles && !isInside(a, b)) this.#setRoles(toB, toA)
+    a.config.peers.push({ ...toB, ...common, ...options, passive: passive === 0 })
+    b.config.peers.push({ ...toA, ...common, passive: passive === 1 })
+    if (!this.#traits.twoOctets || Math.max(toA.asn, toB.asn) > 0xffff || random.below(2) === 0) return
+    a.twoOctetNeighbours.add(toB.address)
+    b.twoOctetNeighbours.add(toA.address)
+  }
+
+  /** RFC 9234 §4.1; now and then one side has none, or two do not fit. */
+  #setRoles(toB: PeerConfig, toA: PeerConfig): void {
+    const random = this.#random
+    const pairs: [Role, Role][] = [
+      ['provider', 'customer'],
+      ['customer', 'provider'],
+      ['peer', 'peer'],
+    ]
+    const pair: [Role, Role] =
+      toB.routeServerClient === true
+        ? ['rs', 'rs-client']
+        : toA.routeServerClient === true
+          ? ['rs-client', 'rs']
+          : random.pick(pairs)
+    const strict = random.below(6) === 0
+    if (random.below(6) > 0) toB.role = { name: pair[0], strict }
+    if (random.below(6) > 0) toA.role = { name: random.below(12) === 0 ? 'peer' : pair[1], strict: false }
   }
 
   #peer(own: FabricSpeaker, other: FabricSpeaker, version: 4 | 6): PeerConfig {
     const random = this.#random
     const { holdTimers, addPath } = this.#traits
     const { asn, confederation } = other.config
-    const inside = asn === own.config.asn || own.config.confederation?.members.includes(asn) === true
+    const inside = isInside(own, other)
     const peer: PeerConfig = {
       name: other.name,
       address: other.addresses[version],
@@ -182,6 +228,9 @@ class FabricBuilder {
       exportLearned: random.below(20) > 0,
     }
     if (random.below(12) === 0) peer.nextHop = 'self'
+    if (this.#servers.has(own)) peer.routeServerClient = true
+    // RFC 7947 §2.2.2.1: paths begin with another AS than the server's.
+    if (this.#servers.has(other)) peer.enforceFirstAs = false
     if (addPath && random.below(3) > 0)
       peer.addPath = Object.fromEntries(
         families.map((family: Family) => [
@@ -191,6 +240,11 @@ class FabricBuilder {
       )
     return peer
   }
+}
+
+/** In one autonomous system, or one confederation. */
+function isInside(own: FabricSpeaker, { config: { asn } }: FabricSpeaker): boolean {
+  return asn === own.config.asn || own.config.confederation?.members.includes(asn) === true
 }
 
 /** Some of the instance's policies for either direction. */
