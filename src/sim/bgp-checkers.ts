@@ -1,7 +1,7 @@
 /** What must hold in a fabric that has come to rest. Each fault is a sentence. */
 import type { AsPathSegment } from '#core/bgp/attributes.ts'
-import { families } from '#core/bgp/family.ts'
-import type { RouteEntry } from '#core/bgp/io.ts'
+import { families, familyOfPrefix } from '#core/bgp/family.ts'
+import type { PeerStatus, RouteEntry } from '#core/bgp/io.ts'
 import type { Prefix } from '#core/net/prefix.ts'
 import type { SimulatedBgp } from './bgp-host.ts'
 import {
@@ -33,14 +33,15 @@ export function checkFabric(
   // Two speakers that want each other's way may change their minds in step for ever (RFC 4264 §3).
   if (expected === undefined || (restless && severalStates(oracle))) return { faults, outcome: 'unsettled' }
   if (restless) faults.push('choices change for ever')
-  for (const [name, bgp] of running) {
-    checkSessions(faults, name, bgp, oracle)
-    checkCounts(faults, name, bgp)
-    checkLoops(faults, name, bgp)
+  const tables = new Map([...running].map(([name, bgp]) => [name, tablesOf(bgp)]))
+  for (const [name, each] of tables) {
+    checkSessions(faults, name, each, oracle)
+    checkCounts(faults, name, each)
+    checkLoops(faults, name, each)
   }
-  checkBothEnds(faults, running, oracle)
+  checkBothEnds(faults, tables, oracle)
   if (faults.length > 0) return { faults, outcome: 'oracle' }
-  const seen: Solution = new Map([...running].map(([name, bgp]) => [name, pathsOf(name, bgp, oracle)]))
+  const seen: Solution = new Map([...tables].map(([name, each]) => [name, pathsOf(name, each, oracle)]))
   const differences = [...running.keys()].flatMap((name) => differ(name, seen, expected.get(name)!))
   if (differences.length === 0) return { faults, outcome: 'oracle' }
   // A fabric may have several stable states. Then each choice must be right by what the neighbours chose.
@@ -50,20 +51,37 @@ export function checkFabric(
     : { faults: wrong.length === 0 ? differences : wrong, outcome: 'oracle' }
 }
 
-function checkSessions(faults: string[], name: string, bgp: SimulatedBgp, oracle: OracleFabric): void {
-  for (const { peer, state } of bgp.peers()) {
+/** What a speaker has, asked for once. */
+interface Tables {
+  peers: PeerStatus[]
+  locRib: RouteEntry[]
+  /** By name of the peer. */
+  received: Map<string, RouteEntry[]>
+  sent: Map<string, RouteEntry[]>
+}
+
+function tablesOf(bgp: SimulatedBgp): Tables {
+  const peers = bgp.peers()
+  const ofPeers = (table: 'adjRibIn' | 'adjRibOut') =>
+    new Map(peers.map(({ peer }) => [peer, bgp.routes(table, { peer })]))
+  return { peers, locRib: bgp.routes('locRib'), received: ofPeers('adjRibIn'), sent: ofPeers('adjRibOut') }
+}
+
+function checkSessions(faults: string[], name: string, { peers }: Tables, oracle: OracleFabric): void {
+  for (const { peer, state } of peers) {
     const wanted = sessionBetween(oracle, name, peer) !== undefined
     if (wanted !== (state === 'established')) faults.push(`${name}: the session to ${peer} is in ${state}`)
   }
 }
 
 /** Counters are those of the tables, and nothing is kept that may be out of date. */
-function checkCounts(faults: string[], name: string, bgp: SimulatedBgp): void {
-  for (const { peer, families: counts } of bgp.peers()) {
+function checkCounts(faults: string[], name: string, tables: Tables): void {
+  for (const { peer, families: counts } of tables.peers) {
     for (const { family, received, accepted, advertised } of counts) {
-      const routes = bgp.routes('adjRibIn', { peer, family })
+      const isOf = ({ prefix }: RouteEntry) => familyOfPrefix(prefix) === family
+      const routes = tables.received.get(peer)!.filter(isOf)
       const usable = routes.filter(({ rejected }) => rejected === undefined)
-      const sent = bgp.routes('adjRibOut', { peer, family })
+      const sent = tables.sent.get(peer)!.filter(isOf)
       const [is, should] = [
         [received, accepted, advertised].join(' '),
         [routes.length, usable.length, sent.length].join(' '),
@@ -77,8 +95,8 @@ function checkCounts(faults: string[], name: string, bgp: SimulatedBgp): void {
 }
 
 /** No AS stands in a path at two places. */
-function checkLoops(faults: string[], name: string, bgp: SimulatedBgp): void {
-  for (const { prefix, attributes } of bgp.routes('locRib')) {
+function checkLoops(faults: string[], name: string, { locRib }: Tables): void {
+  for (const { prefix, attributes } of locRib) {
     // Who puts itself in front several times does it at once.
     const asns = attributes.asPath
       .flatMap((segment) => segment.asns)
@@ -89,22 +107,18 @@ function checkLoops(faults: string[], name: string, bgp: SimulatedBgp): void {
 }
 
 /** What one end says it has sent, the other says it has received. */
-function checkBothEnds(
-  faults: string[],
-  running: ReadonlyMap<string, SimulatedBgp>,
-  oracle: OracleFabric,
-): void {
-  for (const [name, bgp] of running)
-    for (const { peer } of bgp.peers()) {
+function checkBothEnds(faults: string[], tables: ReadonlyMap<string, Tables>, oracle: OracleFabric): void {
+  for (const [name, { peers, sent: sentTo }] of tables)
+    for (const { peer } of peers) {
       if (sessionBetween(oracle, name, peer) === undefined) continue
       // RFC 4271 §6.3: one that points at its receiver is not taken in.
       const own = Object.values(oracle.speakers.get(peer)!.addresses)
-      const sent = bgp
-        .routes('adjRibOut', { peer })
+      const sent = sentTo
+        .get(peer)!
         .filter(({ attributes }) => !own.includes(attributes.nextHop))
         .map(onTheWire)
         .sort()
-      const received = running.get(peer)!.routes('adjRibIn', { peer: name }).map(onTheWire).sort()
+      const received = tables.get(peer)!.received.get(name)!.map(onTheWire).sort()
       for (const line of sent)
         if (!received.includes(line)) faults.push(`${peer} has not received from ${name}: ${line}`)
       for (const line of received)
@@ -118,13 +132,15 @@ function onTheWire({ prefix, attributes, received }: RouteEntry): string {
 }
 
 /** What a speaker may use, in the words of the oracle: the best path of each prefix first. */
-function pathsOf(name: string, bgp: SimulatedBgp, oracle: OracleFabric): Map<Prefix, OraclePath[]> {
+function pathsOf(
+  name: string,
+  { locRib, received }: Tables,
+  oracle: OracleFabric,
+): Map<Prefix, OraclePath[]> {
   const paths = new Map<Prefix, OraclePath[]>()
-  const best = bgp.routes('locRib').filter((entry) => entry.best)
+  const best = locRib.filter((entry) => entry.best)
   for (const entry of best) paths.set(entry.prefix, [pathOf(name, entry, oracle)])
-  const usable = bgp
-    .peers()
-    .flatMap(({ peer }) => bgp.routes('adjRibIn', { peer }).filter(({ rejected }) => rejected === undefined))
+  const usable = [...received.values()].flat().filter(({ rejected }) => rejected === undefined)
   for (const entry of usable) {
     const path = pathOf(name, entry, oracle)
     const list = paths.get(entry.prefix) ?? []

@@ -204,8 +204,8 @@ class FabricBuilder {
           ? ['rs-client', 'rs']
           : random.pick(pairs)
     const strict = random.below(6) === 0
-    if (random.below(6) > 0) toB.role = { name: pair[0], strict }
-    if (random.below(6) > 0) toA.role = { name: random.below(12) === 0 ? 'peer' : pair[1], strict: false }
+    if (random.below(4) > 0) toB.role = { name: pair[0], strict }
+    if (random.below(4) > 0) toA.role = { name: random.below(12) === 0 ? 'peer' : pair[1], strict: false }
   }
 
   #peer(own: FabricSpeaker, other: FabricSpeaker, version: 4 | 6): PeerConfig {
