@@ -9,6 +9,7 @@ import {
   choose,
   neighbourOf,
   sessionBetween,
+  sessionLearnedOver,
   showPath,
   solve,
   type OracleFabric,
@@ -20,6 +21,8 @@ export interface FabricCheck {
   faults: string[]
   /** `unsettled`: the fabric does not come to rest, as some with several stable states may; `other`: it has several, and is in another one. */
   outcome: 'oracle' | 'other' | 'unsettled'
+  /** What every speaker has; empty where nothing was looked at. */
+  seen: Solution
 }
 
 /** `running`: by name. `restless`: choices are still changing. */
@@ -31,24 +34,25 @@ export function checkFabric(
   const faults: string[] = []
   const expected = solve(oracle)
   // Two speakers that want each other's way may change their minds in step for ever (RFC 4264 §3).
-  if (expected === undefined || (restless && severalStates(oracle))) return { faults, outcome: 'unsettled' }
+  if (expected === undefined || (restless && severalStates(oracle)))
+    return { faults, outcome: 'unsettled', seen: new Map() }
   if (restless) faults.push('choices change for ever')
   const tables = new Map([...running].map(([name, bgp]) => [name, tablesOf(bgp)]))
   for (const [name, each] of tables) {
     checkSessions(faults, name, each, oracle)
-    checkCounts(faults, name, each)
+    checkCounts(faults, name, each, oracle)
     checkLoops(faults, name, each)
   }
   checkBothEnds(faults, tables, oracle)
-  if (faults.length > 0) return { faults, outcome: 'oracle' }
+  if (faults.length > 0) return { faults, outcome: 'oracle', seen: new Map() }
   const seen: Solution = new Map([...tables].map(([name, each]) => [name, pathsOf(name, each, oracle)]))
   const differences = [...running.keys()].flatMap((name) => differ(name, seen, expected.get(name)!))
-  if (differences.length === 0) return { faults, outcome: 'oracle' }
+  if (differences.length === 0) return { faults, outcome: 'oracle', seen }
   // A fabric may have several stable states. Then each choice must be right by what the neighbours chose.
   const wrong = [...running.keys()].flatMap((name) => differ(name, seen, choose(oracle, seen, name)))
   return wrong.length === 0 && severalStates(oracle)
-    ? { faults, outcome: 'other' }
-    : { faults: wrong.length === 0 ? differences : wrong, outcome: 'oracle' }
+    ? { faults, outcome: 'other', seen }
+    : { faults: wrong.length === 0 ? differences : wrong, outcome: 'oracle', seen }
 }
 
 /** What a speaker has, asked for once. */
@@ -75,7 +79,7 @@ function checkSessions(faults: string[], name: string, { peers }: Tables, oracle
 }
 
 /** Counters are those of the tables, and nothing is kept that may be out of date. */
-function checkCounts(faults: string[], name: string, tables: Tables): void {
+function checkCounts(faults: string[], name: string, tables: Tables, oracle: OracleFabric): void {
   for (const { peer, families: counts } of tables.peers) {
     for (const { family, received, accepted, advertised } of counts) {
       const isOf = ({ prefix }: RouteEntry) => familyOfPrefix(prefix) === family
@@ -88,8 +92,9 @@ function checkCounts(faults: string[], name: string, tables: Tables): void {
       ]
       if (is !== should)
         faults.push(`${name}: counts of ${family} with ${peer} are ${is} instead of ${should}`)
+      const mayBeStale = peer === oracle.gone?.speaker.config.name
       for (const { prefix, stale } of routes)
-        if (stale === true) faults.push(`${name}: ${prefix} of ${peer} is still stale`)
+        if (stale === true && !mayBeStale) faults.push(`${name}: ${prefix} of ${peer} is still stale`)
     }
   }
 }
@@ -163,7 +168,7 @@ function pathOf(name: string, { prefix, peer, attributes }: RouteEntry, oracle: 
   if (attributes.localPref !== undefined) path.localPref = attributes.localPref
   if (attributes.otc !== undefined) path.otc = attributes.otc
   if (attributes.originatorId !== undefined) path.originator = attributes.originatorId
-  const session = peer === undefined ? undefined : sessionBetween(oracle, peer, name)
+  const session = peer === undefined ? undefined : sessionLearnedOver(oracle, peer, name)
   if (session !== undefined) path.from = neighbourOf(session)
   return path
 }

@@ -20,6 +20,8 @@ export interface OracleFabric {
   speakers: ReadonlyMap<string, OracleSpeaker>
   /** Whether packets pass between the two. */
   connected: (a: string, b: string) => boolean
+  /** Who went down when all was at rest, beyond its restart time, with what it had. */
+  gone?: { speaker: OracleSpeaker; paths: ReadonlyMap<Prefix, readonly OraclePath[]> }
 }
 
 export interface OraclePath {
@@ -79,11 +81,12 @@ export function choose(fabric: OracleFabric, solution: Solution, name: string): 
   const add = (path: OraclePath) => paths.set(path.prefix, [...(paths.get(path.prefix) ?? []), path])
   for (const { prefix, to } of receiver.config.routes) add(ownPath(receiver, prefix, to[0]?.attributes ?? {}))
   for (const { name: neighbour } of receiver.config.peers) {
-    const session = sessionBetween(fabric, neighbour, name)
+    const session = sessionLearnedOver(fabric, neighbour, name)
     if (session === undefined) continue
-    for (const path of told(session, solution.get(neighbour)!)) {
+    const isGone = neighbour === fabric.gone?.speaker.config.name
+    for (const path of told(session, isGone ? fabric.gone!.paths : solution.get(neighbour)!)) {
       const taken = takeIn(session, path)
-      if (taken !== undefined) add(taken)
+      if (taken !== undefined) add(isGone ? longLivedStale(taken) : taken)
     }
   }
   for (const [prefix, list] of paths) paths.set(prefix, inOrder(list))
@@ -123,6 +126,33 @@ export function sessionBetween(
   const families = toPeer.families.filter((family) => fromPeer.families.includes(family))
   return { sender, receiver, toPeer, fromPeer, kind, families }
 }
+
+/** RFC 9494 §4.2: also what paths are kept of, for long, when their neighbour is gone. */
+export function sessionLearnedOver(
+  fabric: OracleFabric,
+  senderName: string,
+  receiverName: string,
+): OracleSession | undefined {
+  const { speakers, gone } = fabric
+  if (gone === undefined || senderName !== gone.speaker.config.name)
+    return sessionBetween(fabric, senderName, receiverName)
+  const before = { ...fabric, speakers: new Map([...speakers, [senderName, gone.speaker]]) }
+  const session = sessionBetween(before, senderName, receiverName)
+  return session !== undefined && knowsLongLived(session.toPeer) && knowsLongLived(session.fromPeer)
+    ? session
+    : undefined
+}
+
+function knowsLongLived({ gracefulRestart }: PeerConfig): boolean {
+  return gracefulRestart?.longLivedSeconds !== undefined
+}
+
+/** RFC 9494 §4.2. */
+function longLivedStale(path: OraclePath): OraclePath {
+  return { ...path, communities: [...new Set([...path.communities, llgrStale])].sort((a, b) => a - b) }
+}
+
+const llgrStale = 0xffff0006
 
 /** RFC 9234 §4.2: both sides' roles belong together; who is strict wants one. */
 function rolesFit({ role: own }: PeerConfig, { role: other }: PeerConfig): boolean {
@@ -216,10 +246,11 @@ function tell(session: OracleSession, path: OraclePath): OraclePath | undefined 
   return told
 }
 
-/** RFC 4456 §6; RFC 1997, RFC 5065 §4. */
-function mayPass({ kind, toPeer }: OracleSession, { from, communities }: OraclePath): boolean {
+/** RFC 4456 §6; RFC 1997, RFC 5065 §4; RFC 9494 §4.3. */
+function mayPass({ kind, toPeer, fromPeer }: OracleSession, { from, communities }: OraclePath): boolean {
   const reflected = from!.client || toPeer.routeReflectorClient === true
   if (from!.kind === 'internal' && kind === 'internal' && !reflected) return false
+  if (communities.includes(llgrStale) && !knowsLongLived(fromPeer)) return false
   if (communities.includes(0xffffff02)) return false
   if (communities.includes(0xffffff01) && kind === 'external') return false
   return !(communities.includes(0xffffff03) && kind !== 'internal')
@@ -347,6 +378,8 @@ export function bestOf(paths: readonly OraclePath[]): OraclePath[] {
     const least = Math.min(...left.map(measure))
     left = left.filter((path) => measure(path) === least)
   }
+  // RFC 9494 §4.4.
+  keep(({ communities }) => (communities.includes(llgrStale) ? 1 : 0))
   // RFC 4271 §9.1.1: LOCAL_PREF of an external neighbour does not count.
   keep(({ from, localPref = 100 }) => (from!.kind === 'external' ? -100 : -localPref))
   // §9.1.2.2 a.

@@ -34,6 +34,8 @@ const quietMs = 180_000
 const maxSteps = 12_000
 /** Who changes a choice so long after the last thing that happened will do so for ever. */
 const restlessMs = 20_000
+/** Beyond the restart time, and not as long as the long-lived stale time (`bgp-topology.ts`). */
+const longLostMs = 60_000
 const rounds = 3
 const actionsPerRound = 6
 
@@ -52,6 +54,8 @@ export function runFabric(seed: number): FabricResult {
 class FabricScenario {
   /** The last wait for quiet was given up. */
   #exhausted = false
+  /** At the last check. */
+  #seen: FabricCheck['seen'] = new Map()
   readonly faults: string[] = []
   readonly actions: string[] = []
   readonly outcomes: FabricCheck['outcome'][] = []
@@ -98,6 +102,7 @@ class FabricScenario {
       // A fabric without rest is slow, and shows no more.
       if (this.outcomes.at(-1) === 'unsettled') break
     }
+    if (this.#fabric.traits.longLived) this.#loseForLong()
     if (this.faults.length > 0) return
     // Nothing is left when nobody has anything to say.
     for (const speaker of this.#fabric.speakers) this.#setRoutes(speaker, [])
@@ -222,6 +227,18 @@ class FabricScenario {
     this.#bgps.get(speaker.name)!.configure(speaker.config)
   }
 
+  /** RFC 9494 §4.2: one is killed when all is at rest, and stays away for longer than its restart time. */
+  #loseForLong(): void {
+    const speaker = this.#random.pick(this.#fabric.speakers)
+    const paths = this.#seen.get(speaker.name)
+    if (this.faults.length > 0 || paths === undefined) return
+    this.#log(`kill ${speaker.name}`)
+    this.#bgps.get(speaker.name)!.kill()
+    this.#pass(longLostMs)
+    this.#check({ speaker, paths })
+    this.#start(speaker)
+  }
+
   /** Until nothing is going to happen any more, or for long enough. */
   #quiet(): void {
     const end = this.#clock.now() + quietMs
@@ -241,7 +258,7 @@ class FabricScenario {
     this.#clock.runFor(ms)
   }
 
-  #check(): void {
+  #check(gone?: OracleFabric['gone']): void {
     const running = new Map([...this.#bgps].filter(([, bgp]) => bgp.running))
     const speakers = new Map(
       this.#fabric.speakers.filter(({ name }) => running.has(name)).map((speaker) => [speaker.name, speaker]),
@@ -249,12 +266,14 @@ class FabricScenario {
     const oracle: OracleFabric = {
       speakers,
       connected: (a, b) => !this.#network.isCut(this.#network.host(a), this.#network.host(b)),
+      ...(gone && { gone }),
     }
     const since = this.#clock.now() - restlessMs
     const changing = [...running.values()].some(({ events }) =>
       events.some(({ at, event }) => at > since && event.kind === 'bestPath'),
     )
-    const { faults, outcome } = checkFabric(running, oracle, changing || this.#exhausted)
+    const { faults, outcome, seen } = checkFabric(running, oracle, changing || this.#exhausted)
+    this.#seen = seen
     this.outcomes.push(outcome)
     this.faults.push(...faults)
     this.#log(`checked: ${outcome}`)

@@ -44,10 +44,11 @@ export function randomFabric(random: Prng): Fabric {
     gracefulRestart: random.below(3) === 0,
     addPath: random.below(4) === 0,
     policies: random.below(3) === 0,
-    longLived: random.below(2) === 0,
+    longLived: false,
     roles: random.below(4) === 0,
     twoOctets: random.below(4) === 0,
   }
+  traits.longLived = traits.gracefulRestart && random.below(2) === 0
   const builder = new FabricBuilder(random, traits)
   const systems: FabricSpeaker[][] = []
   for (let count = 1 + random.below(4); count > 0; count--) {
@@ -175,8 +176,8 @@ class FabricBuilder {
         helperOnly: false,
         notification: random.below(2) === 0,
         deferralSeconds: 15,
-        // All of it is over when what is stale is looked at.
-        ...(this.#traits.longLived && random.below(2) === 0 && { longLivedSeconds: 40 }),
+        // All of it is over when a fabric has come to rest.
+        ...(this.#traits.longLived && random.below(3) > 0 && { longLivedSeconds: 100 }),
         ...(random.below(3) === 0 && { stalePathSeconds: 10 }),
       }
     const passive = random.below(4)
