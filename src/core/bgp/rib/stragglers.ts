@@ -71,16 +71,18 @@ export class Stragglers {
     outbox: Outbox,
     send: (bytes: Uint8Array, messages: number) => void,
   ): number {
-    const { pieces, discarded } = this.#world
-    const shared = this.#behind.size > 1
-    const { start, end, count } = nextPiece(lag, shared ? this.#world.pieceSize : Math.ceil(budget))
+    const { pieces, discarded, pieceSize } = this.#world
+    const isAlone = this.#behind.size === 1
+    let range = nextPiece(lag, pieceSize)
+    let piece = pieces.find(this, lag, range.start, range.end)
+    if (piece === undefined && isAlone) range = nextPiece(lag, Math.ceil(budget))
+    const { start, end, count } = range
     let work = 1
     if (count > 0) {
-      let piece = shared ? pieces.find(this, lag, start, end) : undefined
       work += piece === undefined ? count : count >>> 4
       if (piece === undefined) {
         piece = this.#make(lag, start, end, outbox)
-        if (shared) pieces.add(this, piece)
+        if (!isAlone) pieces.add(this, piece)
       }
       piece.send(member.slot, send)
       member.peer.advertised += piece.more + (piece.beside.get(member.slot) ?? 0)
