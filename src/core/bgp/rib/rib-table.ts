@@ -112,6 +112,17 @@ export class PeerTable implements DecisionPeer {
     return going
   }
 
+  /** Where stale paths that are kept are of several epochs: the one that all of them may have; else undefined. */
+  get commonEpoch(): number | undefined {
+    let common: number | undefined
+    for (let epoch = 0; epoch <= cellBits.epoch; epoch += 1 << epochShift) {
+      if ((this.#kept & (1 << epoch)) === 0 || this.#counts[epoch >>> epochShift] === 0) continue
+      if (common !== undefined) return common
+      common = epoch
+    }
+    return undefined
+  }
+
   /** Fresh paths are stale from now on, and so are still, if `keepsOlder`, those that were. False: it has too many epochs. */
   age(keepsOlder: boolean): boolean {
     if (!keepsOlder) this.#kept = 0
@@ -185,7 +196,7 @@ export class RibTable {
       // Said again with the same attributes.
       peer.in.set(prefix, cell)
       peer.count(old, cell)
-      if (peer.unsettled) this.#scan(prefix)
+      if (peer.unsettled) this.#judgeAnew(prefix)
     } else {
       if (cell !== 0) this.#store.retain(setOf(cell))
       peer.in.set(prefix, cell)
@@ -233,7 +244,8 @@ export class RibTable {
       peer.chained--
     }
     const [gone, come] = [usableSet(old), usableSet(cell)]
-    if (gone !== come || (cell === 0 && gone !== 0)) {
+    if (peer.unsettled) this.#judgeAnew(prefix)
+    else if (gone !== come || (cell === 0 && gone !== 0)) {
       this.#scan(prefix)
       if (this.tellsAll) this.#mark(prefix, DIRTY)
     }
@@ -338,6 +350,12 @@ export class RibTable {
       else if (verdict === 'scan') this.#scan(prefix)
     }
     if (this.tellsAll) this.#mark(prefix, DIRTY)
+  }
+
+  /** One of its paths is another neighbour's than before: it is chosen, and told to others, for other reasons. */
+  #judgeAnew(prefix: number): void {
+    this.#scan(prefix)
+    this.#mark(prefix, DIRTY)
   }
 
   #scan(prefix: number): void {

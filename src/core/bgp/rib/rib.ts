@@ -242,7 +242,9 @@ export class Rib {
         this.#age(slot, family, true)
         if (neighbour.longLived.has(family)) this.toLongLived(slot, family)
       } else if (keeps || peer.stale < peer.received) this.markStale(slot, family)
-      if (!keeps) this.sweepStale(slot, family)
+      if (keeps) continue
+      neighbour.longLived.delete(family)
+      this.sweepStale(slot, family)
     }
   }
 
@@ -464,6 +466,7 @@ export class Rib {
       peer.age(false)
     }
     this.#sweeps.forget(slot, family)
+    this.#sweeps.merge(slot, family)
   }
 
   #gather(now: number): void {

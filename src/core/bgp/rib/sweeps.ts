@@ -1,6 +1,7 @@
 /**
  * Walks over what a neighbour sent, or over all prefixes, in slices: stale paths that are not kept go, those that are become
- * long-lived stale ones, all are judged anew, the decision is made anew, or the neighbour gets no own route any more. What holds no path of the neighbour costs next to nothing.
+ * long-lived stale ones or are put into one epoch, all are judged anew, the decision is made anew, or the neighbour gets no own
+ * route any more. What holds no path of the neighbour costs next to nothing.
  */
 import { assert } from '#core/lib/assert.ts'
 import type { Family } from '../family.ts'
@@ -11,7 +12,7 @@ import { cellBits, cellOf, setOf, type RibTable } from './rib-table.ts'
 export interface Sweep {
   slot: number
   family: Family
-  kind: 'forget' | 'longLived' | 'reevaluate' | 'redecide' | 'disown'
+  kind: 'forget' | 'longLived' | 'merge' | 'reevaluate' | 'redecide' | 'disown'
   /** Of `reevaluate`: only where this has changed something. */
   change?: OriginChange
 }
@@ -80,7 +81,13 @@ export class Sweeps {
     if (this.#going(slot, family) > 0) this.begin({ slot, family, kind: 'forget' })
   }
 
-  /** The same at once, which takes long: where a neighbour was lost more often than a sweep could keep up with. */
+  /** Has the stale paths that are kept be of one epoch, so that there is always one for the next loss. */
+  merge(slot: number, family: Family): void {
+    if (this.#tables[family].peers[slot]?.commonEpoch !== undefined)
+      this.begin({ slot, family, kind: 'merge' })
+  }
+
+  /** The same as {@link forget} at once, which takes long: where a neighbour was lost more often than a sweep could keep up with. */
   forgetNow(slot: number, family: Family): void {
     this.#step({ slot, family, kind: 'forget', cursor: 0 }, Infinity)
     assert(this.#going(slot, family) === 0, 'no path is left that is to go')
@@ -165,14 +172,17 @@ export class Sweeps {
     const stale = peer.isStale(cell)
     const going = peer.isGoing(cell)
     // What goes anyway is not judged any more.
-    if (kind === 'forget' ? !going : going || (kind === 'longLived' && !stale)) return
+    if (kind === 'forget' ? !going : going || (kind !== 'reevaluate' && !stale)) return
     const received = raw === 0 ? setOf(cell) : raw
     let nextCell = 0
     let nextRaw = 0
     const gone =
       kind === 'forget' ||
       (kind === 'longLived' && (this.#store.flags[received]! & attributeFlags.noLongLived) !== 0)
-    if (!gone) {
+    if (kind === 'merge') {
+      nextCell = (cell & ~cellBits.epoch) | (peer.commonEpoch ?? cell & cellBits.epoch)
+      nextRaw = raw
+    } else if (!gone) {
       const result = this.#judge(slot, family, received, prefix, stale)
       nextCell = cellOf(result, received, cell & cellBits.epoch)
       nextRaw = result > 0 && result !== received ? received : 0
