@@ -36,9 +36,9 @@ export class BgpLog {
         return log.warn('session down', { instance, peer: event.peer, reason: event.reason })
       case 'bestPath': {
         if (!log.debugEnabled) return
-        const { prefix, attributes, peer } = event
+        const { prefix, nextHop, peer } = event
         const keys = { instance, prefix, ...(peer === undefined ? {} : { peer }) }
-        return log.debug(attributes === undefined ? 'best path gone' : 'best path', keys)
+        return log.debug(nextHop === undefined ? 'best path gone' : 'best path', keys)
       }
       case 'bestPaths':
         return log.debug('more best paths', { instance, count: event.count })

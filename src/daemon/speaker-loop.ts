@@ -50,7 +50,7 @@ const listenRetryMs = 1_000
 /** @public Time between two calls of `stateChanged`, in ms. */
 export const tellMs = 100
 /** A call that takes longer makes the next ones do less, in ms. */
-const sliceMs = 5
+const sliceMs = 4
 /** Below this a slice is mostly overhead. */
 const leastEffort = 1 / 16
 /** How long the end waits for the last messages to leave. */
@@ -281,13 +281,8 @@ export class SpeakerLoop {
   #tell(): void {
     const { clock, stateChanged } = this.#options
     if (this.#cancelTell !== undefined) return
-    const now = clock.now()
-    if (now - this.#toldAt >= tellMs) {
-      this.#toldAt = now
-      stateChanged()
-      return
-    }
-    this.#cancelTell = clock.at(this.#toldAt + tellMs, () => {
+    // What was sent leaves first.
+    this.#cancelTell = clock.at(Math.max(clock.now(), this.#toldAt + tellMs), () => {
       this.#cancelTell = undefined
       this.#toldAt = clock.now()
       stateChanged()

@@ -11,6 +11,8 @@ export interface Libc {
   bind(fd: number, address: Uint8Array): void
   close(fd: number): void
   sendto(fd: number, bytes: Uint8Array, flags: number, address: Uint8Array): void
+  /** Gives the kernel bytes for a connected socket, and gives how many it took; −1: none, for whatever reason. Never waits. */
+  send(fd: number, bytes: Uint8Array): number
   /** Two connected sockets of this machine. */
   socketpair(domain: number, type: number): [number, number]
   /** Makes `to`, which is open, another descriptor of what `from` is. */
@@ -85,6 +87,8 @@ export const TCP_MD5SIG_EXT = 32
 export const TCP_AO_ADD_KEY = 38
 export const TCP_AO_DEL_KEY = 39
 const F_DUPFD_CLOEXEC = 1030
+const MSG_DONTWAIT = 0x40
+const MSG_NOSIGNAL = 0x4000
 export const CLONE_NEWNET = 0x4000_0000
 
 let loaded: Libc | undefined
@@ -133,6 +137,9 @@ function load(): Libc {
   const sendto = bound(
     'long sendto(int fd, void *bytes, size_t length, int flags, void *address, uint32_t addressLength)',
   )
+  const send = library.func('long send(int fd, void *bytes, size_t length, int flags)') as (
+    ...values: unknown[]
+  ) => number
   const setsockopt = bound('int setsockopt(int fd, int level, int option, void *value, uint32_t length)')
   koffi.struct('sock_fprog', { len: 'uint16_t', filter: 'uint8_t *' })
   const attach = bound('int setsockopt(int fd, int level, int option, sock_fprog *program, uint32_t length)')
@@ -155,6 +162,7 @@ function load(): Libc {
     close: (fd) => void close(fd),
     sendto: (fd, bytes, flags, address) =>
       void sendto(fd, bytes, bytes.length, flags, address, address.length),
+    send: (fd, bytes) => send(fd, bytes, bytes.length, MSG_DONTWAIT | MSG_NOSIGNAL),
     dup: (fd) => fcntl(fd, F_DUPFD_CLOEXEC, 0),
     setsockopt: (fd, level, option, value) => void setsockopt(fd, level, option, value, value.length),
     attachFilter: (fd, program) => {

@@ -11,9 +11,11 @@ import {
   type ConnectionHandlers,
   type TcpConnection,
 } from '#core/net/tcp.ts'
-import { readInTurns, startReading } from './read-turn.ts'
+import { libc } from './libc.ts'
+import { readInTurns } from './read-turn.ts'
 import { setFilter, setMinTtl, setTtl } from './socket-linux.ts'
 import { explain } from './tcp-errors.ts'
+import { atTurnEnd, useOfTurn } from './turn.ts'
 
 /** How long `close` waits for the other end to close too before it drops the connection. */
 const lingerMs = 5_000
@@ -26,8 +28,10 @@ const copiedBytes = 16 * 1024
 const spareBuffers: Uint8Array[] = []
 const spareBuffersMax = 16
 
-/** Have something to write at the end of this turn. */
+/** Have something to write. */
 let unsent: Connection[] = []
+/** What comes now waits for the end of the turn: what is written to many in one turn is written to each once. */
+let waitsForEnd = false
 
 /** Are looked at now and then, whether what waits on them moves: cheaper than to note the time of each write. */
 const watched = new Set<Connection>()
@@ -59,8 +63,7 @@ export class Connection implements TcpConnection {
     this.socket = open(
       readInTurns(
         () => this.socket,
-        // The receiver may keep what it gets.
-        (chunk) => this.#handlers?.received(chunk.slice()),
+        (bytes) => this.#handlers?.received(bytes),
       ),
     )
     this.socket.on('error', (error) => (this.#failure ??= explain(error)))
@@ -80,7 +83,7 @@ export class Connection implements TcpConnection {
       watched.add(this)
       watch ??= setInterval(lookAtAll, stalledMs).unref()
     }
-    startReading(this.socket)
+    this.socket.resume()
   }
 
   get closed(): boolean {
@@ -97,7 +100,7 @@ export class Connection implements TcpConnection {
     this.#queuedBytes += bytes.length
     if (this.#listed) return
     this.#listed = true
-    if (unsent.push(this) === 1) process.nextTick(flushAll)
+    if (unsent.push(this) === 1 && !waitsForEnd) process.nextTick(flushFirst)
   }
 
   close(): void {
@@ -114,7 +117,7 @@ export class Connection implements TcpConnection {
     // the other end would lose the NOTIFICATION sent last.
     this.#write()
     this.#endWhenSent()
-    startReading(this.socket)
+    this.socket.resume()
     const linger = setTimeout(() => this.socket.destroy(), lingerMs)
     linger.unref()
     this.socket.once('close', () => clearTimeout(linger))
@@ -153,17 +156,19 @@ export class Connection implements TcpConnection {
     this.#handlers?.sendQueue?.(this.#queuedBytes, true)
   }
 
-  /** Begins the next write, if none is in progress. */
+  /** Writes as much as the kernel takes at once, and leaves one write in progress if something is left. */
   #write(): void {
-    if (this.#writing || this.#first === this.#queue.length) return
-    this.#writing = true
+    while (!this.#writing && this.#first < this.#queue.length) this.#writeNext()
+  }
+
+  #writeNext(): void {
     const first = this.#queue[this.#first]!
     const alone = this.#first + 1 === this.#queue.length
     if (first.length <= copiedBytes && !alone) return this.#writeTogether()
     const part = first.subarray(this.#offset, this.#offset + writeBytes)
     this.#offset += part.length
     if (this.#offset === first.length) this.#advance()
-    this.socket.write(part, (error) => this.#written(part.length, error))
+    this.#give(part)
   }
 
   #writeTogether(): void {
@@ -176,9 +181,25 @@ export class Connection implements TcpConnection {
       length += next.length
       this.#advance()
     }
-    this.socket.write(buffer.subarray(0, length), (error) => {
+    this.#give(buffer.subarray(0, length), () => {
       if (spareBuffers.length < spareBuffersMax) spareBuffers.push(buffer)
-      this.#written(length, error)
+    })
+  }
+
+  /** To the kernel as far as that takes it at once, and the rest, or what is wrong, to Node's socket. */
+  #give(bytes: Uint8Array, done?: () => void): void {
+    const taken = this.socket.connecting ? 0 : Math.max(0, libc().send(fdOf(this.socket), bytes))
+    this.#queuedBytes -= taken
+    if (taken === bytes.length) {
+      this.#writes++
+      done?.()
+      return
+    }
+    this.#writing = true
+    const rest = bytes.subarray(taken)
+    this.socket.write(rest, (error) => {
+      done?.()
+      this.#written(rest.length, error)
     })
   }
 
@@ -218,6 +239,18 @@ export class Connection implements TcpConnection {
 /** Not part of Node's public interface, but stable since its first versions. −1: closed. */
 export function fdOf(socket: net.Socket | net.Server): number {
   return (socket as unknown as { _handle?: { fd?: number } | null })._handle?.fd ?? -1
+}
+
+/** What comes first in a turn leaves at once. */
+function flushFirst(): void {
+  waitsForEnd = true
+  atTurnEnd(() => {
+    waitsForEnd = false
+    flushAll()
+  })
+  const startedAt = performance.now()
+  flushAll()
+  useOfTurn(performance.now() - startedAt)
 }
 
 function flushAll(): void {

@@ -68,7 +68,7 @@ export function runDemo({ site, manifests, seed = 1, start }: DemoOptions): Demo
   for (const router of simulation.routers.values()) {
     for (const { at, event } of router.events) {
       if (event.kind !== 'bestPath') continue
-      const via = event.attributes === undefined ? 'no route any more' : `via ${event.attributes.nextHop}`
+      const via = event.nextHop === undefined ? 'no route any more' : `via ${event.nextHop}`
       note(at, router.host.name, `${event.prefix} ${via}`)
     }
   }

@@ -182,7 +182,7 @@ test('a route taken out of the configuration is withdrawn, and nothing else is s
   assert.deepEqual(
     events(b, 'bestPath')
       .slice(-2)
-      .map((event) => event.kind === 'bestPath' && [event.prefix, event.attributes]),
+      .map((event) => event.kind === 'bestPath' && [event.prefix, event.nextHop]),
     [
       ['203.0.113.1/32', undefined],
       ['2001:db8:100::/64', undefined],

@@ -113,8 +113,8 @@ export interface Dial {
 export type BgpEvent =
   | { kind: 'sessionUp'; peer: string }
   | { kind: 'sessionDown'; peer: string; reason: string }
-  /** The best path of a prefix changed; absent attributes: there is none any more. */
-  | { kind: 'bestPath'; prefix: Prefix; attributes?: PathAttributes; peer?: string }
+  /** The best path of a prefix changed; absent next hop: there is none any more. */
+  | { kind: 'bestPath'; prefix: Prefix; nextHop?: Address; peer?: string }
   /** So many more best paths changed than were told one by one. */
   | { kind: 'bestPaths'; count: number }
   | {

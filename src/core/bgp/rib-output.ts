@@ -58,7 +58,7 @@ function bestChanged(bgp: BgpState, family: Family, id: number): void {
   const event: Extract<BgpEvent, { kind: 'bestPath' }> = { kind: 'bestPath', prefix: prefixes.prefix(id) }
   const path = best.get(id) - 1
   if (path >= 0) {
-    event.attributes = bgp.rib!.store.attributes(bestSet.get(id))
+    event.nextHop = bgp.rib!.store.nextHop(bestSet.get(id)).global
     const from = bgp.bySlot[table.slotOf(path)]
     if (from !== undefined) event.peer = from.config.name
   }
