@@ -1,14 +1,19 @@
-/** Waiting for what another process or the event loop brings about, without guessing how long that takes. */
+/**
+ * Waiting for what another process or the event loop brings about, without guessing how long that takes: a deadline only ends what
+ * hangs, and lies beyond what the busiest machine needs.
+ */
 import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** Waits until `fact` holds, at most ten seconds; `explain` says what is instead. */
+const deadlineMs = 60_000
+
+/** Waits until `fact` holds, at most a minute; `explain` says what is instead. */
 export async function until(
   fact: () => boolean | Promise<boolean>,
   what: string,
   explain: () => unknown = () => '',
 ): Promise<void> {
-  const end = Date.now() + 10_000
+  const end = Date.now() + deadlineMs
   while (!(await fact())) {
     if (Date.now() > end) assert.fail(`not in time: ${what} ${JSON.stringify(await explain())}`)
     await sleep(5)
@@ -19,7 +24,7 @@ export async function until(
 export async function eventually<T>(
   what: string,
   probe: () => T | Promise<T>,
-  timeoutMs = 15_000,
+  timeoutMs = deadlineMs,
 ): Promise<T> {
   const deadline = Date.now() + timeoutMs
   for (;;) {
@@ -36,7 +41,7 @@ export async function eventually<T>(
 export function untilGiven<T>(
   what: string,
   probe: () => Promise<T | undefined | false>,
-  timeoutMs = 20_000,
+  timeoutMs = deadlineMs,
 ): Promise<T> {
   return eventually(
     what,

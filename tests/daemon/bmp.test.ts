@@ -1,21 +1,18 @@
 /** Two routers and a monitoring station in one namespace; what the station gets, as Wireshark reads it. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { stringify } from 'yaml'
 import { getJson } from '#api/contract/client.ts'
 import { listSchema, peerRowSchema, stationRowSchema } from '#api/contract/contract.ts'
-import { address } from '#core/net/address.ts'
-import { createLogger } from '#daemon/log.ts'
-import { runRouter } from '#daemon/router-daemon.ts'
 import { freePort } from '#host/free-port.ts'
 import { find } from '#lab/lab.ts'
 import { enterPrivateNetns } from '../contract/private-netns.ts'
 import { dissect } from '../dissect.testing.ts'
+import { resource, startRouter, timers } from '../router.testing.ts'
 import { untilGiven } from '../until.testing.ts'
 
 // Loopback addresses are no next hops.
@@ -64,10 +61,6 @@ function messagesOf({ chunks }: Station['connections'][number]): Buffer[] {
   return messages
 }
 
-function object(kind: string, name: string, spec: object): string {
-  return stringify({ apiVersion: 'herald.dev/v1alpha1', kind, metadata: { name }, spec })
-}
-
 test(
   'RFC 7854, RFC 8671, RFC 9069: a station is told sessions and tables, and every byte dissects',
   { skip },
@@ -75,61 +68,47 @@ test(
     const folder = mkdtempSync(join(tmpdir(), 'herald-bmp-'))
     const { server, port, connections } = await station()
     const bgpPort = await freePort()
-    const log = createLogger({ level: 'silent' })
-    const stop = { a: new AbortController(), b: new AbortController() }
-    const timers = { connectRetrySeconds: 1, holdTimeSeconds: 9, keepaliveSeconds: 3 }
-    const files = { a: join(folder, 'a.yaml'), b: join(folder, 'b.yaml') }
     const views = ['pre', 'post', 'adjOut', 'locRib']
-    writeFileSync(
-      files.a,
-      [
-        object('BGPInstance', 'edge', {
-          asn: 65001,
-          routerId: '192.0.2.1',
-          listenPort: bgpPort,
-          bmpStations: [{ address: '127.0.0.1', port, views, statisticsSeconds: 1 }],
-        }),
-        object('BGPPeer', 'b', {
-          address: '192.0.2.2',
-          asn: 4200000002,
-          passive: true,
-          importRoutes: true,
-          timers,
-        }),
-        object('BGPAdvertisement', 'own', { prefixes: ['198.51.100.0/24', '2001:db8:100::/48'] }),
-      ].join('---\n'),
-    )
-    const routes = (prefixes: string[]) =>
-      [
-        object('BGPInstance', 'b', { asn: 4200000002, routerId: '192.0.2.2' }),
-        object('BGPPeer', 'a', {
-          address: '192.0.2.1',
-          sourceAddress: '192.0.2.2',
-          port: bgpPort,
-          asn: 65001,
-          timers,
-        }),
-        object('BGPAdvertisement', 'own', {
-          prefixes,
-          attributes: { med: 7, communities: { standard: ['65002:1'], large: ['65002:1:2'] } },
-        }),
-      ].join('---\n')
+    const routes = (prefixes: string[]) => [
+      resource('BGPInstance', 'b', { asn: 4200000002, routerId: '192.0.2.2' }),
+      resource('BGPPeer', 'a', {
+        address: '192.0.2.1',
+        sourceAddress: '192.0.2.2',
+        port: bgpPort,
+        asn: 65001,
+        timers,
+      }),
+      resource('BGPAdvertisement', 'own', {
+        prefixes,
+        attributes: { med: 7, communities: { standard: ['65002:1'], large: ['65002:1:2'] } },
+      }),
+    ]
     const many = Array.from({ length: 300 }, (_, i) => `10.${i >> 8}.${i & 255}.0/24`)
-    writeFileSync(files.b, routes(['203.0.113.0/24', '2001:db8:200::/48', ...many]))
-    const run = (name: 'a' | 'b', listen: string) =>
-      runRouter(
-        {
-          files: [files[name]],
-          node: name,
-          socket: join(folder, `${name}.sock`),
-          log,
-          version: '0',
-          listenAddresses: [address(listen)],
-        },
-        stop[name].signal,
-      )
-    const ended = { a: run('a', '192.0.2.1'), b: run('b', '192.0.2.2') }
-    const api = `unix:${join(folder, 'a.sock')}`
+    const a = startRouter(
+      folder,
+      'a',
+      '192.0.2.1',
+      resource('BGPInstance', 'edge', {
+        asn: 65001,
+        routerId: '192.0.2.1',
+        listenPort: bgpPort,
+        bmpStations: [{ address: '127.0.0.1', port, views, statisticsSeconds: 1 }],
+      }),
+      resource('BGPPeer', 'b', {
+        address: '192.0.2.2',
+        asn: 4200000002,
+        passive: true,
+        importRoutes: true,
+        timers,
+      }),
+      resource('BGPAdvertisement', 'own', { prefixes: ['198.51.100.0/24', '2001:db8:100::/48'] }),
+    )
+    const b = startRouter(
+      folder,
+      'b',
+      '192.0.2.2',
+      ...routes(['203.0.113.0/24', '2001:db8:200::/48', ...many]),
+    )
     try {
       const [first] = await untilGiven(
         'the station is connected to',
@@ -140,10 +119,10 @@ test(
       await untilGiven('statistics are told', async () => count(1) > 0)
       await untilGiven('routes are told', async () => count(0) > 8)
       await untilGiven('all routes are here', async () => {
-        const answer = await getJson(api, '/v1/peers', listSchema(peerRowSchema))
+        const answer = await getJson(a.api, '/v1/peers', listSchema(peerRowSchema))
         return answer.ok && answer.value.items[0]?.families[0]?.accepted === 301
       })
-      writeFileSync(files.b, routes(many))
+      b.write(...routes(many))
       const before = count(0)
       await untilGiven('withdrawals are told', async () => count(0) >= before + 3)
 
@@ -152,17 +131,15 @@ test(
       const second = await untilGiven('it is connected to again', async () => connections[1])
       const types = () => messagesOf(second).map((message) => message[5])
       const row = await untilGiven('all is told again', async () => {
-        const answer = await getJson(api, '/v1/stations', listSchema(stationRowSchema))
+        const answer = await getJson(a.api, '/v1/stations', listSchema(stationRowSchema))
         return answer.ok && answer.value.items.find(({ state }) => state === 'up')
       })
       assert.deepEqual([row.instance, row.port, row.views], ['edge', port, views])
       assert.match(row.lastError?.message ?? '', /./)
 
-      stop.b.abort()
-      await ended.b
+      await b.stop()
       await untilGiven('the end of the session is told', async () => types().includes(2))
-      stop.a.abort()
-      await ended.a
+      await a.stop()
       await untilGiven('the station is left with a word', async () => types().at(-1) === 5)
 
       for (const connection of [first!, second]) {
@@ -187,9 +164,7 @@ test(
       assert.match(last, /Type: Termination Message/)
       assert.doesNotMatch(last, /203\.0\.113\.0\/24/, 'what was withdrawn is not in the second dump')
     } finally {
-      stop.a.abort()
-      stop.b.abort()
-      await Promise.all([ended.a, ended.b])
+      await Promise.all([a.stop(), b.stop()])
       for (const { socket } of connections) socket.destroy()
       server.close()
       rmSync(folder, { recursive: true })

@@ -13,7 +13,6 @@ export function up(pair: Pair): Promise<unknown> {
       await pair.hurry()
       return false
     },
-    30_000,
   )
 }
 
@@ -32,7 +31,6 @@ export async function upWithWitness(pair: Pair): Promise<void> {
   await untilGiven(
     'the witness is up',
     async () => (await pair.session('witness')).state === 'established',
-    30_000,
   )
 }
 

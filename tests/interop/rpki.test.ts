@@ -6,14 +6,11 @@ import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { stringify } from 'yaml'
 import { getJson } from '#api/contract/client.ts'
 import { listSchema, peerRowSchema, routeRowSchema, rpkiRowSchema } from '#api/contract/contract.ts'
-import { address } from '#core/net/address.ts'
-import { createLogger } from '#daemon/log.ts'
-import { runRouter } from '#daemon/router-daemon.ts'
 import { find } from '#lab/lab.ts'
 import { enterPrivateNetns } from '../contract/private-netns.ts'
+import { resource, startRouter, timers } from '../router.testing.ts'
 import { untilGiven } from '../until.testing.ts'
 
 const netns = enterPrivateNetns([
@@ -27,13 +24,6 @@ const skip =
   'unavailable' in netns
     ? netns.unavailable
     : find('stayrtr') === undefined && 'needs stayrtr: npm test installs it on Debian as root'
-
-function object(kind: string, name: string, spec: object): string {
-  return stringify({ apiVersion: 'herald.dev/v1alpha1', kind, metadata: { name }, spec })
-}
-
-const timers = { connectRetrySeconds: 1, holdTimeSeconds: 9, keepaliveSeconds: 3 }
-const log = createLogger({ level: 'silent' })
 
 test(
   'RFC 6811: a route is used or rejected as its origin is valid or not, and a change needs no reset',
@@ -58,63 +48,47 @@ test(
       ),
       { stdio: 'ignore' },
     )
-    const files = { a: join(folder, 'a.yaml'), b: join(folder, 'b.yaml') }
-    writeFileSync(
-      files.a,
-      [
-        object('BGPInstance', 'edge', {
-          asn: 65001,
-          routerId: '192.0.2.1',
-          listenPort: 1790,
-          rpki: { caches: [{ address: '127.0.0.1', port: 8282 }] },
-        }),
-        object('BGPPeer', 'b', {
-          address: '192.0.2.2',
-          asn: 65002,
-          passive: true,
-          importPolicies: ['validated'],
-          importDefault: 'accept',
-          timers,
-        }),
-        object('RoutePolicy', 'validated', {
-          statements: [{ name: 'no invalid origins', match: { rpki: ['invalid'] }, then: 'reject' }],
-        }),
-      ].join('---\n'),
+    const a = startRouter(
+      folder,
+      'a',
+      '192.0.2.1',
+      resource('BGPInstance', 'edge', {
+        asn: 65001,
+        routerId: '192.0.2.1',
+        listenPort: 1790,
+        rpki: { caches: [{ address: '127.0.0.1', port: 8282 }] },
+      }),
+      resource('BGPPeer', 'b', {
+        address: '192.0.2.2',
+        asn: 65002,
+        passive: true,
+        importPolicies: ['validated'],
+        importDefault: 'accept',
+        timers,
+      }),
+      resource('RoutePolicy', 'validated', {
+        statements: [{ name: 'no invalid origins', match: { rpki: ['invalid'] }, then: 'reject' }],
+      }),
     )
-    writeFileSync(
-      files.b,
-      [
-        object('BGPInstance', 'b', { asn: 65002, routerId: '192.0.2.2' }),
-        object('BGPPeer', 'a', {
-          address: '192.0.2.1',
-          sourceAddress: '192.0.2.2',
-          port: 1790,
-          asn: 65001,
-          timers,
-        }),
-        object('BGPAdvertisement', 'own', {
-          prefixes: ['203.0.113.0/24', '198.51.100.0/24', '10.1.0.0/16'],
-        }),
-      ].join('---\n'),
+    const b = startRouter(
+      folder,
+      'b',
+      '192.0.2.2',
+      resource('BGPInstance', 'b', { asn: 65002, routerId: '192.0.2.2' }),
+      resource('BGPPeer', 'a', {
+        address: '192.0.2.1',
+        sourceAddress: '192.0.2.2',
+        port: 1790,
+        asn: 65001,
+        timers,
+      }),
+      resource('BGPAdvertisement', 'own', {
+        prefixes: ['203.0.113.0/24', '198.51.100.0/24', '10.1.0.0/16'],
+      }),
     )
-    const stop = new AbortController()
-    const run = (name: 'a' | 'b', listen: string) =>
-      runRouter(
-        {
-          files: [files[name]],
-          node: name,
-          socket: join(folder, `${name}.sock`),
-          log,
-          version: '0',
-          listenAddresses: [address(listen)],
-        },
-        stop.signal,
-      )
-    const ended = [run('a', '192.0.2.1'), run('b', '192.0.2.2')]
-    const api = `unix:${join(folder, 'a.sock')}`
     /** By prefix: validity, and whether the route is rejected. */
     const states = async () => {
-      const answer = await getJson(api, '/v1/routes?view=received', listSchema(routeRowSchema))
+      const answer = await getJson(a.api, '/v1/routes?view=received', listSchema(routeRowSchema))
       const rows = answer.ok ? answer.value.items : []
       return rows.map((row) => `${row.prefix} ${row.rpki} ${row.rejected === undefined}`).toSorted()
     }
@@ -124,7 +98,7 @@ test(
         return true
       })
     const since = async () => {
-      const answer = await getJson(api, '/v1/peers', listSchema(peerRowSchema))
+      const answer = await getJson(a.api, '/v1/peers', listSchema(peerRowSchema))
       return answer.ok ? answer.value.items[0]?.since : undefined
     }
     try {
@@ -137,14 +111,13 @@ test(
       cache.kill('SIGKILL')
       await once(cache, 'exit')
       await untilGiven('the loss is seen', async () => {
-        const answer = await getJson(api, '/v1/rpki', listSchema(rpkiRowSchema))
+        const answer = await getJson(a.api, '/v1/rpki', listSchema(rpkiRowSchema))
         return answer.ok && answer.value.items[0]?.state !== 'ready'
       })
       await become('10.1.0.0/16 invalid false', '198.51.100.0/24 notFound true', '203.0.113.0/24 valid true')
       assert.equal(await since(), before, 'the session was not touched')
     } finally {
-      stop.abort()
-      await Promise.all(ended)
+      await Promise.all([a.stop(), b.stop()])
       if (cache.exitCode === null && cache.signalCode === null) {
         cache.kill('SIGKILL')
         await once(cache, 'exit')
