@@ -6,14 +6,11 @@ import { testFamilies as families, theirRoutes } from './engine.ts'
 import { heraldAsn, neighbourAsn, ourRoutes, type Pair } from './pair.ts'
 
 export function up(pair: Pair): Promise<unknown> {
-  return untilGiven(
-    'established on both sides',
-    async () => {
-      if ((await pair.session()).state === 'established' && (await pair.established())) return true
-      await pair.hurry()
-      return false
-    },
-  )
+  return untilGiven('established on both sides', async () => {
+    if ((await pair.session()).state === 'established' && (await pair.established())) return true
+    await pair.hurry()
+    return false
+  })
 }
 
 /** Waits until the session's last error says `what`: others, such as a refused connection, may come before it. */
@@ -28,10 +25,7 @@ export function lastError(pair: Pair, what: RegExp, timeoutMs?: number) {
 /** The session with the witness too. */
 export async function upWithWitness(pair: Pair): Promise<void> {
   await up(pair)
-  await untilGiven(
-    'the witness is up',
-    async () => (await pair.session('witness')).state === 'established',
-  )
+  await untilGiven('the witness is up', async () => (await pair.session('witness')).state === 'established')
 }
 
 export async function exchangesRoutes(pair: Pair, version: 4 | 6): Promise<void> {

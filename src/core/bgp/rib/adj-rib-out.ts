@@ -6,7 +6,7 @@
  *     paths          a chain per prefix            instead, for members that take several paths (RFC 7911): 16 bytes per path
  *
  * A set is kept from the member it came from and from the one that is its next hop. A prefix of which anything is sent is held,
- * and so is each set.
+ * and so is each set. `rib.reference.ts` is the oracle; bench: `bench/rib.ts`.
  */
 import type { AttributeStore } from './attribute-store.ts'
 import { columnsTogether, type Column } from './column.ts'

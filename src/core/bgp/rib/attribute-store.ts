@@ -12,7 +12,7 @@
  * the id of one that nothing uses any more goes to the next new one, and its generation tells the two apart. The last few that
  * went out of use stay for a while: the set of a route that comes and goes, and what policies made of it, stays known. Id 0 is
  * no set.
- * Next hops are interned apart, because few serve many sets. Bench: `bench/rib.ts`.
+ * Next hops are interned apart, because few serve many sets. Bench: `bench/rib.ts`; a map is the oracle in its tests.
  */
 import { assert } from '#core/lib/assert.ts'
 import type { Address } from '#core/net/address.ts'

@@ -4,7 +4,8 @@
  *     segments   | → 4096 cells | → 4096 cells | absent: all 0 | → …      4 bytes per cell (Column), 1 bit (BitColumn)
  *
  * A segment appears with the first cell in it that is not 0, and goes by `drop` when its owner knows that all of it is 0.
- * A neighbour that sent few routes so has few segments, and a table that left leaves none.
+ * A neighbour that sent few routes so has few segments, and a table that left leaves none. A map is the oracle in its tests.
+ * Bench: `bench/rib.ts`.
  */
 
 /** Ids with the same `id >>> segmentBits` share a segment. */

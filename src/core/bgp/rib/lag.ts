@@ -7,6 +7,8 @@
  *
  * A pending prefix is held. A member that came from another group refers to what that had told it, and to what it had yet to be
  * told there: both stay as they are until it has been brought past them.
+ *
+ * Two bits per prefix in used segments. `rib.reference.ts` is the oracle; bench: `bench/rib.ts`, first transfers.
  */
 import { BitColumn } from './column.ts'
 import { PathChains } from './paths.ts'

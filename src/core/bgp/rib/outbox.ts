@@ -7,7 +7,8 @@
  *     buckets of a set    | stamp | bucket |              by set id
  *
  * 12 bytes per waiting route and no object; bytes are written once into arrays of up to {@link slabSize} octets, which hold several
- * messages and are then the receiver's. Bench: `bench/rib.ts`.
+ * messages and are then the receiver's. Bench: `bench/rib.ts`; what its messages decode to is compared with
+ * `rib.reference.ts`.
  */
 import { addressBytes, versionOf } from '#core/net/address.ts'
 import { familyCodes, type Family } from '../family.ts'

@@ -6,7 +6,8 @@
  *     entries   Int32 × 5   | set | class | generation | result | generation of the result |     open addressing; set 0: empty
  *
  * Nothing is held: an entry whose set, or whose result's set, has gone meanwhile says so by its generation and is asked anew;
- * growing leaves such entries behind. 40 to 80 bytes per (set, class), and an object per choice.
+ * growing leaves such entries behind. 40 to 80 bytes per (set, class), and an object per choice. The
+ * references of `rib/` and `policy/` ask anew each time and are the oracle; bench: `bench/rib.ts`.
  */
 import type { PathAttributes } from '../attributes.ts'
 import type { Outcome, PrefixTest } from '../policy/outcome.ts'

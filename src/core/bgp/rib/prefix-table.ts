@@ -10,7 +10,9 @@
  *
  * Load is between 1/3 and 2/3: 12 to 24 bytes of slots and 5 (IPv4) or 17 (IPv6) of key per prefix. The upper bits of the hash
  * choose the part, so a part grows or shrinks alone, in a fraction of a millisecond. A removal shifts the slots behind it
- * back, so churn leaves no tombstones. The hash is seeded: a neighbour cannot aim at one slot. Bench: `bench/rib.ts`.
+ * back, so churn leaves no tombstones. The hash is seeded: a neighbour cannot aim at one slot.
+ *
+ * A map is the oracle in its tests. Bench: `bench/rib.ts`.
  */
 import { assert } from '#core/lib/assert.ts'
 import { addressFromBytes, type IpVersion } from '#core/net/address.ts'

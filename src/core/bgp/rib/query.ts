@@ -1,7 +1,8 @@
 /**
  * Reads routes out of the RIB for people. A prefix is found by its hash, those that cover it by one look-up per length; all other
  * questions walk ids. A page ends when it has cost what it may, whatever it has found by then, so that no question holds up
- * routing: the cost counts cells looked at, sets judged and decoded, and entries made (`route-reader.ts`).
+ * routing: the cost counts cells looked at, sets judged and decoded, and entries made (`route-reader.ts`). Nothing is kept between
+ * pages. A look at every route is the oracle in its tests; bench: `bench/questions.ts`.
  */
 import { compareText } from '#core/lib/order.ts'
 import { families, familyOfPrefix, type Family } from '../family.ts'

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import fc from 'fast-check'
 import { address } from '#core/net/address.ts'
 import { prefix } from '#core/net/prefix.ts'
 import { encodePrefix } from '../wire/nlri.ts'
 import { AttributeStore } from './attribute-store.ts'
-import { cellOf, pathsMax, PeerTable, RibTable } from './rib-table.ts'
+import { IdQueue, cellOf, pathsMax, PeerTable, RibTable } from './rib-table.ts'
 
 for (const [version, text] of [
   [4, '192.0.2.0/24'],
@@ -37,3 +38,28 @@ for (const [version, text] of [
     assert.deepEqual([peer.received, table.chains.size, table.prefixes.size, store.size], [0, 0, 0, 0])
   })
 }
+
+test('ids leave a queue in the order in which they came, over its blocks', () => {
+  const change = fc.oneof(
+    fc.record({ kind: fc.constant('push' as const), count: fc.nat({ max: 9000 }) }),
+    fc.record({ kind: fc.constant('take' as const), count: fc.nat({ max: 9000 }) }),
+  )
+  fc.assert(
+    fc.property(fc.array(change, { maxLength: 12 }), (changes) => {
+      const queue = new IdQueue()
+      let [first, end] = [0, 0]
+      for (const { kind, count } of changes) {
+        if (kind === 'push') for (let i = 0; i < count; i++) queue.push(end++)
+        else {
+          const taken = new Uint32Array(count)
+          const many = queue.peek(taken)
+          assert.equal(many, Math.min(count, end - first))
+          for (let i = 0; i < many; i++) assert.equal(taken[i], first + i)
+          queue.drop(many)
+          first += many
+        }
+        assert.equal(queue.length, end - first)
+      }
+    }),
+  )
+})

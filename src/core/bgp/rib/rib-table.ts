@@ -12,7 +12,8 @@
  * (RFC 7911) have theirs. A cell of the current epoch of its neighbour is fresh, one of another epoch is stale or about to go, so
  * that all paths of a neighbour become so at once. A prefix is held by every `out` cell of a group and by being dirty; with neither
  * holds nor paths its id is freed. Each cell holds its attribute set once. A change of a best path marks its prefix dirty;
- * `update-groups.ts` turns dirty prefixes into UPDATEs. `rib.reference.ts` is the oracle.
+ * `update-groups.ts` turns dirty prefixes into UPDATEs. `rib.reference.ts` is the oracle; bench:
+ * `bench/rib.ts`.
  */
 import type { IpVersion } from '#core/net/address.ts'
 import type { AttributeStore } from './attribute-store.ts'
