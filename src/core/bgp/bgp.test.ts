@@ -7,6 +7,7 @@ import { Bgp } from './bgp.ts'
 import { route, World, type Speaker } from './bgp.testing.ts'
 import type { PeerConfig } from './config.ts'
 import type { BgpEvent, BgpOutput, PeerStatus, RouteTable } from './io.ts'
+import { encodeMessage } from './wire/wire.ts'
 
 /** Long enough for a session to come up, even by the second try. */
 const settleMs = 12_000
@@ -404,6 +405,42 @@ test('RFC 7313 §4: a refresh comes between its borders, and what is not in it i
     )
     world.run(60_000)
     assert.equal(events(b, 'sessionDown').length, 0)
+  }
+})
+
+test('RFC 7313 §4: a refresh that follows another at once forgets what is not in it, too', () => {
+  for (const version of [4, 6] as const) {
+    const { world, a, b } = pair([65001, 65002], { version })
+    world.configure(a, b)
+    world.run(settleMs)
+    const prefixes = [
+      '203.0.113.0/24',
+      '203.0.113.1/32',
+      '203.0.113.2/32',
+      '203.0.113.3/32',
+      '203.0.113.4/32',
+    ]
+    const updates = prefixes.map((each, i) => {
+      a.sent.length = 0
+      a.config.routes.push(route(version === 4 ? each : `2001:db8:${i}::/64`, ['b']))
+      world.configure(a)
+      world.run(100)
+      const [update, ...others] = a.sent
+      assert.deepEqual([update?.[18], others.length], [2, 0])
+      return update!
+    })
+    const family = version === 4 ? 'ipv4/unicast' : 'ipv6/unicast'
+    const border = (role: 'begin' | 'end') => encodeMessage({ kind: 'routeRefresh', family, role })
+    // They come in one piece, so that what the first one left is still there when the next one begins.
+    const refreshes = [4, 3, 2].flatMap((count) => [
+      border('begin'),
+      ...updates.slice(0, count),
+      border('end'),
+    ])
+    world.inject(b, Uint8Array.from(refreshes.flatMap((bytes) => [...bytes])))
+    world.run(100)
+    assert.equal(b.bgp.routes('adjRibIn').length, 2)
+    assert.equal(peer(b, 'a').state, 'established')
   }
 })
 

@@ -202,8 +202,8 @@ function refreshed(bgp: BgpState, neighbour: Neighbour, family: Family, role: Ro
   const rib = bgp.rib!
   if (role === 'request') rib.refresh(neighbour.slot, family)
   // RFC 7313 §4: a refresh before the first End-of-RIB is ignored, since routes are stale for another reason until then.
-  // One that follows another before that has been dealt with is taken for a part of it.
-  else if (role === 'begin' && !neighbour.stale.has(family) && !rib.isForgetting(neighbour.slot, family)) {
+  // So is one of a neighbour that begins them faster than what they leave can go.
+  else if (role === 'begin' && !neighbour.stale.has(family) && rib.canMarkStale(neighbour.slot, family)) {
     rib.markStale(neighbour.slot, family)
     const until = bgp.now + refreshMs
     neighbour.stale.set(family, { phase: 'refreshing', until, staleUntil: until, longLivedMs: 0 })

@@ -124,6 +124,11 @@ export class PeerTable implements DecisionPeer {
     return undefined
   }
 
+  /** How often {@link age} succeeds even if no path goes meanwhile. */
+  get freeEpochs(): number {
+    return this.#counts.reduce((free, count) => free + (count === 0 ? 1 : 0), 0)
+  }
+
   /** Fresh paths are stale from now on, and so are still, if `keepsOlder`, those that were. False: it has too many epochs. */
   age(keepsOlder: boolean): boolean {
     if (!keepsOlder) this.#kept = 0

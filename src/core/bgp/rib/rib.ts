@@ -261,9 +261,9 @@ export class Rib {
     this.#sweeps.forget(slot, family)
   }
 
-  /** Whether routes that were stale are still going. */
-  isForgetting(slot: number, family: Family): boolean {
-    return this.tables[family].peers[slot]!.going > 0
+  /** Whether {@link markStale} costs next to nothing, and will once more: so much of what was stale before has gone. */
+  canMarkStale(slot: number, family: Family): boolean {
+    return this.tables[family].peers[slot]!.freeEpochs > 1
   }
 
   /**
