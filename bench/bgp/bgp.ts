@@ -41,7 +41,7 @@ const resultSchema = z.looseObject({
   churn_rss_after_kb: z.number().optional(),
   rest_rss_kb: z.number().optional(),
 })
-export type Result = z.output<typeof resultSchema> & { loopMaxMs?: number }
+export type Result = z.output<typeof resultSchema> & { loopMaxMs?: number; loopOwnMs?: number }
 
 /** What was measured of one router in one scenario. */
 export interface Cell {
@@ -159,7 +159,9 @@ async function measure(bed: Bed, scenario: Scenario, device: Device): Promise<Re
     const result = await playPeers(bed, scenario, [...count, '--pids', pids])
     await end(started)
     const loop = join(folder, 'loop')
-    return existsSync(loop) ? { ...result, loopMaxMs: Number(readFileSync(loop, 'utf8')) } : result
+    if (!existsSync(loop)) return result
+    const [loopMaxMs, loopOwnMs] = readFileSync(loop, 'utf8').split(' ').map(Number)
+    return { ...result, loopMaxMs: loopMaxMs!, loopOwnMs: loopOwnMs! }
   } finally {
     await end(started)
     rmSync(folder, { recursive: true })

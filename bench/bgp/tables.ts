@@ -23,6 +23,7 @@ const columns: readonly Column[] = [
   { title: 'CPU s', value: (r) => positive(r.cpu_settled_s), digits: 2 },
   { title: 'peak RSS MB', value: (r) => scaled(r.peak_kb, 1024), digits: 0 },
   { title: 'loop held at most ms', value: (r) => r.loopMaxMs, digits: 1 },
+  { title: 'of that own ms', value: (r) => r.loopOwnMs, digits: 1 },
   { title: 'routes per UPDATE', value: packed, digits: 1 },
   { title: 'gone after s', value: (r) => r.drop_s, digits: 3 },
   { title: 'loss told after s', value: (r) => r.lose_s, digits: 2 },
