@@ -33,6 +33,13 @@ function runOnce(family: Family, routes: number, seed: number): void {
   const some = chunksOf(family, routes / 10, 1, 'announce')
   fan.measure(routes / 10, 'a tenth from one to fifty', () => fan.feed(1, some))
   fan.measure(routes / 10, 'the one lost', () => fan.lose(1))
+  const late = new Driver(seed, 51)
+  late.up(1)
+  late.feed(1, some)
+  late.measure(routes / 10, 'a tenth to fifty that come up', () => {
+    for (let peer = 2; peer <= 51; peer++) late.up(peer)
+    late.settle()
+  })
 }
 
 function memory(): number {

@@ -4,8 +4,8 @@
  */
 import { SPLIT, type AdjRibOut } from './adj-rib-out.ts'
 import { isAhead, newLag, settlePending, type Lag } from './lag.ts'
-import type { Encoding, Outbox } from './outbox.ts'
-import { PathList, spread, step, tellOne, unknownSet, type Audience } from './path-list.ts'
+import { allBut, type Encoding, type Outbox } from './outbox.ts'
+import { PathList, spread, tellOne, unknownSet, type Audience } from './path-list.ts'
 import { Piece } from './pieces.ts'
 import type { GroupWorld, Member } from './update-group.ts'
 
@@ -150,10 +150,16 @@ export class Stragglers {
     const { table, store } = this.#world
     const members = this.#members
     const piece = new Piece(lag, start, end)
+    let asked = 0
+    let answer = 0
     const audience: Audience = {
       size: Infinity,
       more: 0,
-      among: (slot) => (members.has(slot) ? slot : 0),
+      among: (slot) => {
+        if (slot === asked) return answer
+        asked = slot
+        return (answer = members.has(slot) ? slot : 0)
+      },
       adjust: (slot, routes) => piece.beside.set(slot, (piece.beside.get(slot) ?? 0) + routes),
     }
     const { pending } = lag
@@ -178,9 +184,7 @@ export class Stragglers {
     ) {
       const set = this.#sent.set(prefix)
       if (set === 0) return
-      const owner = set === SPLIT ? 0 : this.#world.store.ownerOf(set)
-      if (set !== SPLIT)
-        return step(outbox, audience, prefix, 0, 0, 0, 0, true, set, this.#sent.from(prefix), owner)
+      if (set !== SPLIT) return this.#tellFirst(prefix, set, audience, outbox)
     }
     const [before, after] = [this.#before, this.#after]
     before.clear()
@@ -195,6 +199,16 @@ export class Stragglers {
       this.#sent.fill(prefix, slot, after)
       tellOne(outbox, audience, slot, prefix, before, after, sure)
     }
+  }
+
+  /** As {@link #bring}, of those that had nothing and take one path: most of a first transfer. */
+  #tellFirst(prefix: number, set: number, audience: Audience, outbox: Outbox): void {
+    const from = audience.among(this.#sent.from(prefix))
+    const owner = audience.among(this.#world.store.ownerOf(set))
+    audience.more++
+    if (from !== 0) audience.adjust(from, -1)
+    if (owner !== 0 && owner !== from) audience.adjust(owner, -1)
+    outbox.announce(set, allBut(from, owner === from ? 0 : owner), prefix, 0)
   }
 
   /** The member has been told of all from `start` to `end`. */
