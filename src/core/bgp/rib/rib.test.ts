@@ -78,6 +78,35 @@ for (const { family, pathIds } of cases) {
   })
 }
 
+test('a neighbour that asks for all again on its way between groups leaves nothing of the first one behind', () => {
+  const rib = started(['10.0.0.1', '10.0.0.2', '10.0.0.3'], () => false)
+  settle(rib)
+  rib.setCongested(1, true)
+  const { target, ...others } = session(1, '10.0.0.1')
+  rib.changeSession(1, { ...others, target: { ...target, nextHop: 'self' } })
+  settle(rib)
+  for (const family of families) rib.refresh(1, family)
+  rib.setCongested(1, false)
+  settle(rib)
+  for (const family of families) say(rib, 3, family)
+  settle(rib)
+  for (const slot of [1, 2, 3]) rib.removeNeighbour(slot)
+  settle(rib)
+  for (const family of families) {
+    assert.equal(rib.tables[family].prefixes.size, 0)
+    assert.equal(rib.tables[family].companions.size, 0)
+  }
+})
+
+test('routes of a neighbour that was taken out are shown as its own until they are gone', () => {
+  const rib = started(['10.0.0.1', '10.0.0.2'], () => false)
+  for (const family of families) say(rib, 1, family)
+  settle(rib)
+  rib.removeNeighbour(1)
+  const shown = queryRoutes(rib, 'locRib', {}, new Map([[2, '2']])).map(({ peer }) => peer)
+  assert.deepEqual(shown, ['1', '1'])
+})
+
 /** Neighbours with these router IDs, which are up; `several`: takes two paths per prefix. */
 function started(routerIds: string[], several: (slot: number) => boolean, internal = false): Rib {
   const rib = new Rib({ seed: 1 })

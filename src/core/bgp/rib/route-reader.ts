@@ -211,7 +211,8 @@ export class RouteReader {
       since: this.#rib.timeOf(this.#since(family, id, path)),
       best,
     }
-    if (slot !== 0) entry.peer = this.#names.get(slot)!
+    // One that was taken out has no name there while its paths are going.
+    if (slot !== 0) entry.peer = this.#names.get(slot) ?? this.#rib.neighbours[slot]!.learned!.from.name
     if (path >= chained) entry.pathId = chains.pathId.get(node)
     if (peer.isStale(cell)) entry.stale = true
     if (raw !== 0) entry.received = this.#attributes(raw)

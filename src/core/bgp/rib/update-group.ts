@@ -177,8 +177,10 @@ export class UpdateGroup {
   sendAgain(member: Member): void {
     const { top } = this.#world.table.prefixes
     const { lag } = member
-    if (lag === undefined) this.behind.add(member, top, 'same')
-    else Object.assign(lag, { cursor: 0, until: top, base: 'same' })
+    if (lag === undefined) return this.behind.add(member, top, 'same')
+    // Nothing was left of what it came from, but that it came.
+    this.#world.discarded.arrive(lag)
+    Object.assign(lag, { cursor: 0, until: top, base: 'same' })
   }
 
   /** The set that this member is to have for the prefix, 0 for none: what it has when it is in step. */
