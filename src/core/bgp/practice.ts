@@ -161,11 +161,11 @@ function* announced(family: Family, seed: number, blocks: readonly Uint8Array[])
       asPath: [
         {
           kind: 'sequence',
-          asns: [first, ...Array.from({ length: 2 + random.below(4) }, () => random.below(60_000) + 1)],
+          asns: [first, ...Array.from({ length: 2 + random.below(4) }, () => 1 + random.below(0xffff_fff0))],
         },
       ],
-      ...(random.below(2) === 0 ? {} : { med: random.below(100) }),
-      communities: Array.from({ length: random.below(4) }, () => random.below(0x7fff_ffff)),
+      ...(random.below(2) === 0 ? {} : { med: random.u32() }),
+      communities: Array.from({ length: random.below(4) }, () => random.u32()),
     }),
   )
   for (const nlri of blocks)
