@@ -135,15 +135,16 @@ function openOf(peer: number): Uint8Array {
 
 const keepalive = Uint8Array.of(...Array<number>(16).fill(255), 0, 19, 4)
 
-/** The same prefixes for every neighbour, with attributes of its own, as chunks of messages. */
+/** The same prefixes for every neighbour, with attributes of its own or others, as chunks of messages. */
 export function chunksOf(
   family: Family,
   routes: number,
   neighbour: number,
   what: 'announce' | 'withdraw',
+  attributes = neighbour,
 ): Uint8Array[] {
   const prefixes = new Prng(1)
-  const random = new Prng(neighbour)
+  const random = new Prng(attributes)
   const nextHop = address(family === 'ipv4/unicast' ? `192.0.2.${neighbour}` : `2001:db8::${neighbour}`)
   const blocks = Array.from({ length: attributeSets }, () => {
     const asns = Array.from({ length: 3 + random.below(4) }, () => 1 + random.below(400_000))
