@@ -7,7 +7,7 @@ let usedMs = 0
 let end: NodeJS.Immediate | undefined
 let waiting: (() => void)[] = []
 
-/** Time that reading and writing have used in this turn, in ms. */
+/** Time that reading, and writing meanwhile, have used in this turn, in ms. */
 export function usedInTurn(): number {
   return usedMs
 }
@@ -23,10 +23,11 @@ export function atTurnEnd(action: () => void): void {
   end ??= setImmediate(endTurn)
 }
 
+/** What is done at the end still counts to this turn. */
 function endTurn(): void {
-  end = undefined
-  usedMs = 0
   const actions = waiting
   waiting = []
   for (const action of actions) action()
+  usedMs = 0
+  end = waiting.length > 0 ? setImmediate(endTurn) : undefined
 }
