@@ -168,7 +168,7 @@ const asPath = fc
   )
   .map((path) => path.map((segment) => ({ ...segment })))
 const communities = fc.constantFrom(undefined, [0xffffff01], [0xffffff02], [0xffff0007], [6500100])
-const attributes = fc
+const anyAttributes = fc
   .record({
     origin: fc.constantFrom('igp' as const, 'igp' as const, 'egp' as const, 'incomplete' as const),
     asPath,
@@ -177,6 +177,11 @@ const attributes = fc
     communities,
   })
   .map((each) => withoutUndefined(each) as BlockAttributes)
+/** Often the same again, as by who comes back. */
+const attributes = fc.oneof(
+  anyAttributes,
+  fc.constant<BlockAttributes>({ origin: 'igp', asPath: [{ kind: 'sequence', asns: [65002] }] }),
+)
 const originated = fc
   .record({
     med: fc.constantFrom(undefined, 7),
@@ -195,7 +200,7 @@ const event: fc.Arbitrary<Event> = fc.oneof(
     arbitrary: fc.record({ kind: fc.constant('withdraw'), peer, prefixes: somePrefixes, pathId }),
   },
   {
-    weight: 1,
+    weight: 3,
     arbitrary: fc.record({
       kind: fc.constant('down'),
       peer,
