@@ -1,5 +1,5 @@
 /**
- * Preloaded into Herald by the benchmark: writes, when it ends, how long its event loop was held up at most, and how long at
+ * Preloaded into Herald by the benchmark: writes how long its event loop was held up at most until it was told to end, and how long at
  * most without the time in which its thread was ready and other threads of the machine had all processors. Both in ms.
  */
 import { openSync, readSync, writeFileSync } from 'node:fs'
@@ -21,13 +21,18 @@ if (file !== undefined) {
     delay.enable()
     let lookedAt = performance.now()
     let waited = waitedMs()
-    setInterval(() => {
+    const looking = setInterval(() => {
       const now = performance.now()
       const waitedNow = waitedMs()
       ownMs = Math.max(ownMs, now - lookedAt - (waitedNow - waited))
       lookedAt = now
       waited = waitedNow
     }, 1).unref()
-    process.on('exit', () => writeFileSync(file, `${delay.max / 1e6} ${ownMs}`))
+    // From then on it only says goodbye.
+    process.once('SIGTERM', () => {
+      delay.disable()
+      clearInterval(looking)
+      writeFileSync(file, `${delay.max / 1e6} ${ownMs}`)
+    })
   }, 1000).unref()
 }

@@ -50,7 +50,9 @@ const listenRetryMs = 1_000
 /** @public Time between two calls of `stateChanged`, in ms. */
 export const tellMs = 100
 /** A call that takes longer makes the next ones do less, in ms. */
-const sliceMs = 4
+const sliceMs = 3
+/** After this a call that is under way does no more than it must, in ms: what neighbours are told is yet to be written. */
+const lateMs = 2
 /** Below this a slice is mostly overhead. */
 const leastEffort = 1 / 16
 /** How long the end waits for the last messages to leave. */
@@ -68,6 +70,8 @@ export class SpeakerLoop {
   #busy = false
   /** Part of a slice that a call does of what can wait. */
   #effort = leastEffort
+  #startedAt = 0
+  readonly #isLate = () => this.#options.clock.now() - this.#startedAt > lateMs
   #lastAccepted: ConnectionId = 0
   #deadline = Infinity
   #cancelTick: (() => void) | undefined
@@ -122,7 +126,8 @@ export class SpeakerLoop {
   #handle(input: SpeakerInput): SpeakerOutput[] {
     const { clock } = this.#options
     const startedAt = clock.now()
-    const outputs = this.speaker.handle(input, startedAt, this.#effort)
+    this.#startedAt = startedAt
+    const outputs = this.speaker.handle(input, startedAt, this.#effort, this.#isLate)
     const endedAt = clock.now()
     const tookMs = endedAt - startedAt
     if (tookMs > sliceMs) this.#effort = Math.max(leastEffort, this.#effort / 2)

@@ -12,7 +12,7 @@ import {
   type TcpConnection,
 } from '#core/net/tcp.ts'
 import { libc } from './libc.ts'
-import { readInTurns } from './read-turn.ts'
+import { endInTurn, readInTurns } from './read-turn.ts'
 import { setFilter, setMinTtl, setTtl } from './socket-linux.ts'
 import { explain } from './tcp-errors.ts'
 import { atTurnEnd, useOfTurn } from './turn.ts'
@@ -72,7 +72,8 @@ export class Connection implements TcpConnection {
       this.#handlers = undefined
       this.#forget()
       unwatch(this)
-      told?.closed(this.#failure ?? 'the other end closed the connection')
+      if (told !== undefined)
+        endInTurn(() => told.closed(this.#failure ?? 'the other end closed the connection'))
     })
   }
 

@@ -51,9 +51,9 @@ export class Bgp {
 
   /**
    * `now` in ms, never less than before. The outputs are to be performed in their order. `effort`, above 0 up to 1: how much of
-   * the work that can wait is done in this call.
+   * the work that can wait is done in this call. `isLate`: whether the call has taken so long already that less of it is to be done.
    */
-  handle(input: BgpInput, now: number, effort = 1): BgpOutput[] {
+  handle(input: BgpInput, now: number, effort = 1, isLate: () => boolean = () => false): BgpOutput[] {
     this.#state.outputs = []
     this.#state.now = now
     take(this.#state, input)
@@ -61,7 +61,7 @@ export class Bgp {
     endDeferral(this.#state)
     const origins = this.#state.validation.run()
     if (origins !== undefined) originsChanged(this.#state, origins)
-    runRib(this.#state, this.#sink, effort)
+    runRib(this.#state, this.#sink, effort, isLate)
     return this.#state.outputs
   }
 

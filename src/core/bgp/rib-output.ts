@@ -23,10 +23,10 @@ export function ribSink(bgp: BgpState): RibSink {
 }
 
 /** The RIB's slice of this call: what it makes goes out behind all that sessions said. */
-export function runRib(bgp: BgpState, sink: RibSink, effort: number): void {
+export function runRib(bgp: BgpState, sink: RibSink, effort: number, isLate: () => boolean): void {
   if (bgp.rib === undefined) return
   bgp.bestChanges = 0
-  bgp.rib.run(bgp.now, sink, effort)
+  bgp.rib.run(bgp.now, sink, effort, isLate)
   if (bgp.bestChanges > bestPathEventsMax)
     tell(bgp, { kind: 'bestPaths', count: bgp.bestChanges - bestPathEventsMax })
   if (bgp.changedPrefixes.length > 0) {

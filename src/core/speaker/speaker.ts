@@ -43,6 +43,8 @@ interface Running {
   deadline: number
 }
 
+const inTime = () => false
+
 export class Speaker {
   readonly #config: SpeakerConfig
   readonly #random: Prng
@@ -66,15 +68,17 @@ export class Speaker {
   #changed = false
   /** Of the call in progress. */
   #effort = 1
+  #isLate = inTime
 
   constructor(config: SpeakerConfig) {
     this.#config = config
     this.#random = new Prng(config.seed)
   }
 
-  /** `now` in milliseconds, never less than before; `effort` as of `Bgp.handle`. The outputs are to be performed in their order. */
-  handle(input: SpeakerInput, now: number, effort = 1): SpeakerOutput[] {
+  /** `now` in milliseconds, never less than before; `effort` and `isLate` as of `Bgp.handle`. The outputs are to be performed in their order. */
+  handle(input: SpeakerInput, now: number, effort = 1, isLate = inTime): SpeakerOutput[] {
     this.#effort = effort
+    this.#isLate = isLate
     const outputs: SpeakerOutput[] = []
     this.#changed = false
     if (!this.#down) this.#dispatch(input, now, outputs)
@@ -315,7 +319,7 @@ export class Speaker {
 
   #pass(instance: string, input: BgpInput, now: number, outputs: SpeakerOutput[]): void {
     const running = present(this.#running.get(instance), `instance ${instance}`)
-    for (const output of running.bgp.handle(input, now, this.#effort)) {
+    for (const output of running.bgp.handle(input, now, this.#effort, this.#isLate)) {
       if (output.kind === 'event') {
         outputs.push({ ...output, instance })
         this.#changed = true

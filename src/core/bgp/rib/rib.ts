@@ -409,9 +409,10 @@ export class Rib {
 
   /**
    * Does a slice of what is due, so that every neighbour has what it should have. `now` in ms. When {@link nextRunAt} has come,
-   * it is to be called again. `effort`: the part of a slice to do, above 0 up to 1.
+   * it is to be called again. `effort`: the part of a slice to do, above 0 up to 1. `isLate`: whether the slice takes longer than was
+   * thought when that was chosen.
    */
-  run(now: number, sink: RibSink, effort = 1): void {
+  run(now: number, sink: RibSink, effort = 1, isLate: () => boolean = () => false): void {
     let budget = Math.ceil(this.#sliceSize * effort)
     for (const family of families) {
       const groups = this.#groups[family]
@@ -424,7 +425,7 @@ export class Rib {
     const half = Math.ceil(budget / 2)
     budget += this.#sweeps.run(half, (slot) => this.#freeSlot(slot)) - half
     for (const family of families)
-      budget = this.#groups[family].flush(budget, now - this.#gatheringSince, sink)
+      budget = this.#groups[family].flush(budget, now - this.#gatheringSince, sink, isLate)
     for (const family of families) budget = this.#groups[family].bringUp(budget, this.#complete, sink)
     this.store.releaseTransient()
   }

@@ -157,9 +157,9 @@ export class UpdateGroups {
 
   /**
    * Tells groups of what changed, when enough has or it has waited long enough; `waited`: in ms. Gives what is left of the
-   * budget.
+   * budget. Some is told in any case, and no more once `isLate`.
    */
-  flush(budget: number, waited: number, sink: RibSink): number {
+  flush(budget: number, waited: number, sink: RibSink, isLate: () => boolean): number {
     const { table } = this.#world
     const { dirty } = table
     if (dirty.length === 0) return budget
@@ -173,10 +173,15 @@ export class UpdateGroups {
     // A look at what changed costs half of a look at a path.
     const share = Math.max(Math.min(leastBatch, budget), Math.floor((2 * budget) / each))
     const batch = share < this.#batch.length ? this.#batch.subarray(0, share) : this.#batch
-    const count = dirty.peek(batch)
-    for (const group of groups) {
+    let count = dirty.peek(batch)
+    for (const [index, group] of groups.entries()) {
       group.begin()
-      for (let i = 0; i < count; i++) group.tell(batch[i]!, this.#outbox)
+      let told = 0
+      while (told < count) {
+        group.tell(batch[told++]!, this.#outbox)
+        // The others are told of as many as the first one.
+        if (index === 0 && told % leastBatch === 0 && isLate()) count = told
+      }
       this.#write(group, sink)
     }
     dirty.drop(count)
