@@ -2,6 +2,10 @@
  * What the rules of an update group make of attribute sets: asked once for a set and a kind of source, by {@link OutcomeCache}, and
  * looked up once for the prefixes that are told together. Groups of a family share the memory for the latter, which is of use
  * to one at a time only.
+ *
+ *     by set id     stamp | result | generation of the result     12 bytes; another stamp: of another group or kind of source
+ *
+ * `export.ts` and `rib.reference.ts` are the oracles; bench: `bench/rib.ts`.
  */
 import { exportOutcome, pathSourceKey } from './export.ts'
 import type { AttributeStore } from './attribute-store.ts'

@@ -4,6 +4,11 @@
  * the member has yet to be told between its ends, and on nothing else: it is of use while both are the same.
  *
  * Up to {@link piecesMax} pieces and {@link octetsMax} octets for all groups of a family, the oldest go first.
+ *
+ *     piece     messages, each with whom it is kept from; pending and told of its range as they were: 2 bits per prefix
+ *
+ * `update-groups.test.ts` shows who shares them, `rib.reference.ts` is the oracle of what they say; bench: `bench/rib.ts`, first
+ * transfers.
  */
 import type { BitColumn } from './column.ts'
 import type { Lag } from './lag.ts'

@@ -1,6 +1,9 @@
 /**
  * Members of an update group that are not in step: what each has yet to be told is its `Lag`, and it is told piece by piece what
  * the group has sent by then. Those that go the same way are told the same pieces; nobody waits for another.
+ *
+ * Nothing is kept here per prefix but in lags (2 bits) and in the pieces of those that go together (`pieces.ts`). `rib.reference.ts` is
+ * the oracle; bench: `bench/rib.ts`, first transfers.
  */
 import { SPLIT, type AdjRibOut } from './adj-rib-out.ts'
 import { isAhead, newLag, settlePending, type Lag } from './lag.ts'

@@ -2,6 +2,9 @@
  * Walks over what a neighbour sent, or over all prefixes, in slices: stale paths that are not kept go, those that are become
  * long-lived stale ones or are put into one epoch, all are judged anew, the decision is made anew, or the neighbour gets no own
  * route any more. What holds no path of the neighbour costs next to nothing.
+ *
+ * A walk is one id; what it looks for is in the cells (`rib-table.ts`). `rib.reference.ts` is the oracle, `slices.test.ts` counts what
+ * a call looks at.
  */
 import { assert } from '#core/lib/assert.ts'
 import type { Family } from '../family.ts'

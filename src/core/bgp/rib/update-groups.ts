@@ -1,6 +1,9 @@
 /**
  * The update groups of one family: which neighbour is in which, what is told them when, and in slices of what size. Changes
  * gather in the table's dirty queue; groups look at them together, members that are behind are brought up in turn.
+ *
+ * Per prefix there is the dirty queue (4 bytes while it waits) and what the groups hold. `rib.reference.ts` is the oracle, `slices.test.ts`
+ * counts what a call looks at; bench: `bench/rib.ts`.
  */
 import type { Family } from '../family.ts'
 import { encodeEndOfRib } from '../wire/update-encode.ts'
